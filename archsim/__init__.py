@@ -1,0 +1,1 @@
+"""archsim: accelerator-architecture simulator for transformer inference."""

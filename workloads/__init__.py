@@ -1,0 +1,1 @@
+"""Workloads: what a transformer computes, as cascades of Einsums."""
