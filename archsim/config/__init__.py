@@ -1,0 +1,1 @@
+"""Configuration: YAML documents, overrides, validated models and their schemas."""
