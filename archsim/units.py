@@ -112,6 +112,11 @@ def _units(dimension: Dimension) -> dict[str, Fraction]:
     return {prefix + symbol: Fraction(10) ** _METRIC[prefix] for prefix in (*shown, *further)}
 
 
+def unit_names(dimension: Dimension) -> tuple[str, ...]:
+    """Return every accepted unit of a dimension."""
+    return tuple(_units(dimension))
+
+
 def _checked_dimension(dimension: str) -> Dimension:
     for known in DIMENSIONS:
         if known == dimension:
