@@ -1,0 +1,1 @@
+"""Tests of archsim; the folders mirror the packages."""
