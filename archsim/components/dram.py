@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,9 @@ from archsim.components.base import ANY_FORMAT, BindContext, BoundComponent, Com
 from archsim.config.schema import Bandwidth, Capacity, Duration, PositiveFraction, PositiveInt
 from archsim.cost.table import Figure
 from archsim.units import PS_PER_S, transfer_ps
+
+if TYPE_CHECKING:
+    from archsim.components.systolic_batch import IntLike, Ints
 
 Standard = Literal["hbm2", "hbm2e", "hbm3", "lpddr5", "ddr4", "ddr5", "gddr6"]
 
@@ -80,8 +83,7 @@ class BoundDram(BoundComponent):
         """
         self._check_action(action, self.ACTIONS)
         num_bytes = self._extent(shape, "bytes")
-        rate = self.dram.bandwidth_bytes_per_s * self.dram.efficiency
-        occupancy = transfer_ps(num_bytes, rate)
+        occupancy = transfer_ps(num_bytes, self.sustained_bytes_per_s)
         denominator = f"({self._own_path('bandwidth')} * {self._own_path('efficiency')})"
         expression = f"{num_bytes} * {PS_PER_S} / {denominator}"
         return Service(
@@ -91,6 +93,18 @@ class BoundDram(BoundComponent):
             occupancy_expr=expression,
             latency_expr=f"{expression} + {self._own_path('latency')} * {PS_PER_S}",
         )
+
+    def occupancy_ps_batch(self, action: str, num_bytes: IntLike) -> Ints:
+        """Return the occupancies of reads or writes of int64 byte counts, ps."""
+        from archsim.components.memory_batch import transfer_ps_batch
+
+        self._check_action(action, self.ACTIONS)
+        return transfer_ps_batch(num_bytes, self.sustained_bytes_per_s)
+
+    @property
+    def sustained_bytes_per_s(self) -> float:
+        """Bandwidth times efficiency, B/s."""
+        return self.dram.bandwidth_bytes_per_s * self.dram.efficiency
 
     def bound(self, work: Mapping[str, int], format: str = ANY_FORMAT) -> int:
         """Return the time of ``read`` plus ``write`` bytes at the peak bandwidth, ps."""

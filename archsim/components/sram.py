@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from archsim.components.base import ANY_FORMAT, BindContext, BoundComponent, Component, Service
 from archsim.config.schema import Capacity, NonNegativeInt, PositiveByteSize, PositiveInt
 from archsim.cost.table import Figure
+
+if TYPE_CHECKING:
+    from archsim.components.systolic_batch import IntLike, Ints
 
 BYTES_PER_MIB = 2**20
 
@@ -128,6 +131,12 @@ class BoundSram(BoundComponent):
             occupancy_expr=self._cycles_expr(cycles),
             latency_expr=self._cycles_expr(latency),
         )
+
+    def occupancy_ps_batch(self, action: str, num_bytes: IntLike) -> Ints:
+        """Return the occupancies of dense reads or writes of int64 byte counts, ps."""
+        from archsim.components.memory_batch import cycles_sram_batch
+
+        return cycles_sram_batch(num_bytes, self.bytes_per_cycle(action)) * self.clock.period_ps
 
     def bound(self, work: Mapping[str, int], format: str = ANY_FORMAT) -> int:
         """Return the time of ``read`` and ``write`` bytes at full width, ps."""

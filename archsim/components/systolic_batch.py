@@ -24,8 +24,7 @@ def _ints(value: IntLike) -> Ints:
 
 def ceil_div_batch(numerator: IntLike, denominator: IntLike) -> Ints:
     """Batched twin of :func:`~archsim.components.systolic_laws.ceil_div`."""
-    quotient: Ints = -(-_ints(numerator) // _ints(denominator))
-    return quotient
+    return -(-_ints(numerator) // _ints(denominator))
 
 
 def fold_shape_batch(
@@ -59,7 +58,8 @@ def cycles_os_interval_batch(
 ) -> Ints:
     """Batched twin of :func:`~archsim.components.systolic_laws.cycles_os_interval`."""
     if overlapped:
-        return np.maximum(_ints(k), _ints(rows))
+        interval: Ints = np.maximum(_ints(k), _ints(rows))
+        return interval
     return cycles_os_compute_batch(rows, columns, k) + cycles_os_drain_batch(rows)
 
 
@@ -76,7 +76,8 @@ def cycles_ws_compute_batch(rows: IntLike, columns: IntLike, m: IntLike) -> Ints
 def cycles_ws_interval_batch(rows: IntLike, columns: IntLike, m: IntLike, *, shadow: bool) -> Ints:
     """Batched twin of :func:`~archsim.components.systolic_laws.cycles_ws_interval`."""
     if shadow:
-        return np.maximum(_ints(m), 2 * _ints(rows) + _ints(columns) - 1)
+        interval: Ints = np.maximum(_ints(m), 2 * _ints(rows) + _ints(columns) - 1)
+        return interval
     return cycles_ws_load_batch(rows) + cycles_ws_compute_batch(rows, columns, m)
 
 

@@ -118,7 +118,8 @@ class EnergyTable:
     exactly that component, action and variant compete. (1) Rows of the exact format win over rows
     of format ``*``. (2) The nearest node wins, by the ratio of the nodes; a row without a node
     counts as exact. (3) Where rows have sizes: the smallest size that holds the wanted one, else
-    the largest. (4) The nearest supply wins; (5) then the more trusted mark; (6) then the earlier row.
+    the largest. (4) The nearest supply wins; (5) then the more trusted mark; (6) then the earlier
+    row.
     """
 
     name: str
