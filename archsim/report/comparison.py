@@ -1,0 +1,66 @@
+"""Several runs of one workload side by side, and plain listings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from archsim.report.layout import count, quantity, table
+
+if TYPE_CHECKING:
+    from archsim.results import Result
+
+
+def render_comparison(results: Sequence[Result]) -> RenderableType:
+    """Return a table with one row per result; speeds are relative to the first that runs."""
+    reference_s = next((result.latency_s for result in results if result.latency_s), None)
+    areas = any(result.area_mm2 is not None for result in results)
+    columns = ["machine", ">latency", ">speed", ">tokens/s", ">energy", ">power"]
+    grid = table(*columns, *([">area"] if areas else []), "limited by")
+    refused = []
+    for result in results:
+        name = result.subject("hardware")
+        if result.infeasible is not None:
+            bad = result.infeasible
+            refused.append(
+                f"{name}: {bad.resource} needs {_amount(bad.need, bad.unit)},"
+                f" has {_amount(bad.have, bad.unit)}{': ' + bad.detail if bad.detail else ''}"
+            )
+            grid.add_row(name, "does not fit", *([""] * (len(grid.columns) - 2)), style="red")
+            continue
+        speed = reference_s / result.latency_s if reference_s and result.latency_s else None
+        row = [
+            name,
+            quantity(result.latency_s, "time"),
+            "–" if speed is None else f"{speed:.2f}×",
+            count(result.tokens_per_s),
+            quantity(result.energy_j, "energy"),
+            quantity(result.power_w, "power"),
+        ]
+        if areas:
+            row.append(quantity(result.area_mm2, "area"))
+        grid.add_row(*row, result.bottleneck or "–")
+    parts: list[RenderableType] = [grid]
+    if refused:
+        parts += [Text(), *(Text(line, style="red") for line in refused)]
+    notes = dict.fromkeys(note for result in results for note in result.assumptions)
+    if notes:
+        parts += [Text(), *(Text(f"- {note}", style="dim") for note in notes)]
+    return Group(*parts)
+
+
+def render_listing(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> RenderableType:
+    """Return a plain table; a leading ``>`` on a column's name aligns it to the right."""
+    grid = table(*columns)
+    for row in rows:
+        grid.add_row(*row)
+    return grid
+
+
+def _amount(value: int, unit: str) -> str:
+    from archsim.report.run import amount
+
+    return amount(value, unit).partition(" (")[0]
