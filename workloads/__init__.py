@@ -1,1 +1,74 @@
-"""Workloads: what a transformer computes, as cascades of Einsums."""
+"""Workloads: what a transformer computes, as cascades of Einsums. Knows no hardware.
+
+:func:`load_workload` builds the cascades of one phase of a model; :class:`Cascade` holds them.
+Names are imported on first use, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workloads.access import Access, IndexExpr
+    from workloads.attention_cascades import attention_cascade
+    from workloads.builder import CascadeBuilder
+    from workloads.cascade import Cascade
+    from workloads.einsum import Einsum, PrefixFilter, Rank, Tensor
+    from workloads.footprint import Footprint
+    from workloads.matmul import MatmulDims
+    from workloads.model import ModelConfig, load_model, parameters
+    from workloads.workload import Stage, Workload, build_workload, load_workload
+
+_HOMES = {
+    "Access": "access",
+    "IndexExpr": "access",
+    "attention_cascade": "attention_cascades",
+    "CascadeBuilder": "builder",
+    "Cascade": "cascade",
+    "Einsum": "einsum",
+    "PrefixFilter": "einsum",
+    "Rank": "einsum",
+    "Tensor": "einsum",
+    "Footprint": "footprint",
+    "MatmulDims": "matmul",
+    "ModelConfig": "model",
+    "load_model": "model",
+    "parameters": "model",
+    "Stage": "workload",
+    "Workload": "workload",
+    "build_workload": "workload",
+    "load_workload": "workload",
+}
+
+__all__ = [
+    "Access",
+    "Cascade",
+    "CascadeBuilder",
+    "Einsum",
+    "Footprint",
+    "IndexExpr",
+    "MatmulDims",
+    "ModelConfig",
+    "PrefixFilter",
+    "Rank",
+    "Stage",
+    "Tensor",
+    "Workload",
+    "attention_cascade",
+    "build_workload",
+    "load_model",
+    "load_workload",
+    "parameters",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'workloads' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"workloads.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,1 @@
+"""Builders of cascades by layer type."""
