@@ -17,7 +17,7 @@ from pydantic import Field
 
 from archsim.config.paths import join_path
 from archsim.config.schema import Area, ConfigModel, Energy, Identifier, Power
-from archsim.cost.table import EnergyTable, Figure
+from archsim.cost.table import EnergyTable, Figure, nanometres, picojoules
 from archsim.errors import ConfigError, nearest
 from archsim.units import PS_PER_S
 
@@ -41,6 +41,11 @@ class Technology:
 
     node_nm: float
     supply_v: float
+
+    @classmethod
+    def of(cls, node_m: float, supply_v: float) -> Technology:
+        """Return the technology of a node in metres, as configuration models hold it."""
+        return cls(nanometres(node_m), supply_v)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,7 @@ class Component(ConfigModel):
     area_mm2: Area | None = Field(default=None, alias="area")
     """Area that replaces the cost table's."""
 
+    @abstractmethod
     def bind(self, context: BindContext) -> BoundComponent:
         """Attach the component to a machine.
 
@@ -120,7 +126,6 @@ class Component(ConfigModel):
             The clock domain does not exist, or an energy is given for an action that the component
             does not have.
         """
-        raise NotImplementedError(f"component kind {self.kind!r} cannot be bound")
 
 
 @dataclass(frozen=True)
@@ -305,11 +310,6 @@ class BoundComponent(ABC):
 
     def _own_path(self, key: str) -> str:
         return f"{{{self.context.prefix}.{key}}}"
-
-
-def picojoules(joules: float) -> float:
-    """Return joules as picojoules, rounded to 12 significant digits so that 1.5 pJ reads 1.5."""
-    return float(f"{joules * 1e12:.12g}")
 
 
 def base_format(format: str) -> str:

@@ -8,15 +8,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from archsim.components.base import (
-    ANY_FORMAT,
-    BindContext,
-    BoundComponent,
-    Component,
-    Service,
-    picojoules,
-)
+from archsim.components.base import ANY_FORMAT, BindContext, BoundComponent, Component, Service
 from archsim.config.schema import Bandwidth, Duration, Energy
+from archsim.cost.table import picojoules
 from archsim.units import PS_PER_S, transfer_ps
 
 BITS_PER_BYTE = 8

@@ -29,6 +29,16 @@ MARKS: tuple[Mark, ...] = ("measured", "read", "derived", "recalled", "estimate"
 ANY_FORMAT = "*"
 
 
+def picojoules(joules: float) -> float:
+    """Return joules as picojoules, rounded to 12 significant digits so that 1.5 pJ reads 1.5."""
+    return float(f"{joules * 1e12:.12g}")
+
+
+def nanometres(metres: float) -> float:
+    """Return metres as nanometres, rounded to 12 significant digits so that 7 nm reads 7."""
+    return float(f"{metres * 1e9:.12g}")
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One figure of a cost table.
