@@ -162,7 +162,7 @@ class Quantity(Leaf):
         text: dict[str, object] = {"type": "string", "pattern": pattern}
         if self.may_be_unbounded:
             text = {"anyOf": [text, {"const": UNBOUNDED}]}
-        return {**text, "examples": [EXAMPLE[self.dimension]]}
+        return {**text, "x-dimension": self.dimension, "examples": [EXAMPLE[self.dimension]]}
 
 
 @dataclass(frozen=True)
