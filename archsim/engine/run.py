@@ -1,14 +1,26 @@
-"""Runs programs."""
+"""Runs programs: the kernel as plain Python while a run is small, compiled when it is not."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Literal
 
-from archsim.engine.interpreter import interpret
-from archsim.engine.timing import PathShare, Timing
+from archsim.engine import compiled, layout
+from archsim.engine.kernel import advance
+from archsim.engine.lowering import Lowered, lower
+from archsim.engine.timeline import Log
+from archsim.engine.timing import Timing
+from archsim.errors import OperationBudgetError, SimulationError, TimeOverflowError
 from archsim.program.ir import Program
 
 Backend = Literal["auto", "jit", "python"]
+
+PYTHON_BUDGET = 20_000
+"""Operations that plain Python simulates before the compiled kernel takes over: about as long as
+importing numba and loading the kernel takes (measured, about 7 µs an operation)."""
+
+UNLIMITED = (1 << 62) - 1
 
 
 def run_program(
@@ -19,35 +31,156 @@ def run_program(
     backend: Backend = "auto",
     max_ops: int | None = None,
 ) -> Timing:
-    """Time a program."""
-    done = interpret(program)
-    counts = [len(runs) for runs in done.instances]
-    busy = dict.fromkeys(program.resources, 0)
-    for op, count in enumerate(counts):
-        for resource, occupancy in program.holds(op):
-            busy[program.resources[resource]] += count * occupancy
-    shares: dict[tuple[str, str, int], int] = {}
-    for kind, number in done.path():
-        if kind == "hold":
-            resource = program.resources[program.hold_resources[number]]
-            op = next(o for o in range(len(counts)) if program.hold_offsets[o + 1] > number)
-            ps = program.occupancies_ps[number]
-        elif kind == "latency":
-            resource, op, ps = "", number, program.latencies_ps[number]
-        else:
-            resource, op, ps = "", program.sources[number], program.delays_ps[number]
-        key = (resource, program.causes[op], op)
-        shares[key] = shares.get(key, 0) + ps
-    attribution = tuple(
-        PathShare(resource, cause, program.ops[op], program.tags[op], ps)
-        for (resource, cause, op), ps in shares.items()
-        if ps
-    )
-    return Timing(
-        done.makespan_ps,
-        dict(zip(program.ops, counts, strict=True)),
-        busy,
-        sum(counts),
-        0,
-        attribution,
-    )
+    """Time a program exactly.
+
+    Parameters
+    ----------
+    program : Program
+        What to run.
+    fold : bool
+        Replace proven repetition by arithmetic; the results are the same without.
+    path : bool
+        Keep the log that starts, critical path and attribution need.
+    backend : {"auto", "jit", "python"}
+        The kernel as compiled or as plain Python code; ``auto`` begins in plain Python unless the
+        compiled one is loaded, and changes over when the run turns out to be long.
+    max_ops : int, optional
+        Give up rather than simulate more operations than this.
+
+    Returns
+    -------
+    Timing
+        Makespan, counts, and on request everything else. The same for every backend.
+
+    Raises
+    ------
+    OperationBudgetError
+        ``max_ops`` would be exceeded.
+    TimeOverflowError
+        A start would reach 2**61 ps (26.7 days).
+    """
+    if backend not in ("auto", "jit", "python"):
+        raise SimulationError(f"unknown backend {backend!r}; allowed: auto, jit, python")
+    lowered = lower(program, fold=fold, logging=path)
+    limit = UNLIMITED if max_ops is None else max_ops
+    use_python = backend == "python" or (backend == "auto" and not compiled.is_loaded())
+    run = _Run(program, lowered, limit)
+    if use_python and not run.in_python(PYTHON_BUDGET if backend == "auto" else limit):
+        use_python = False
+    if not use_python:
+        run.compiled()
+    return run.timing()
+
+
+class _Run:
+    """One run: the memory of the kernel and the lists it fills."""
+
+    def __init__(self, program: Program, lowered: Lowered, limit: int) -> None:
+        self.program = program
+        self.op_rows = lowered.op_rows
+        self.mem: layout.Memory = lowered.mem
+        self.limit = limit
+        logging = bool(self.mem[layout.LOGGING])
+        self.log: layout.Memory = [0] * (layout.LOG_WIDTH * (1024 if logging else 0))
+        self.jumps: layout.Memory = [0] * (layout.JUMP_WIDTH * (256 if logging else 0))
+
+    def in_python(self, budget: int) -> bool:
+        """Run as plain Python; return whether the program came to its end within ``budget``."""
+        self.mem[layout.LIMIT] = min(budget, self.limit)
+        if self._advance(advance) == layout.DONE:
+            return True
+        if self.limit <= budget:
+            self._refuse()
+        return False
+
+    def compiled(self) -> None:
+        """Run, or go on, compiled."""
+        import numpy as np
+
+        self.mem[layout.LIMIT] = self.limit
+        self.mem = np.array(self.mem, dtype=np.int64)
+        self.log = np.array(self.log, dtype=np.int64)
+        self.jumps = np.array(self.jumps, dtype=np.int64)
+        if self._advance(compiled.compiled_advance()) != layout.DONE:
+            self._refuse()
+        self.mem = self.mem.tolist()
+
+    def _advance(self, kernel: Callable[[layout.Memory, layout.Memory, layout.Memory], int]) -> int:
+        while True:
+            self.mem[layout.LOG_ROOM] = len(self.log) // layout.LOG_WIDTH
+            self.mem[layout.JUMP_ROOM] = len(self.jumps) // layout.JUMP_WIDTH
+            status = kernel(self.mem, self.log, self.jumps)
+            if status == layout.OVERFLOW:
+                raise TimeOverflowError(
+                    f"program {self.program.name!r} reaches 2**61 ps (26.7 days) of simulated time"
+                )
+            if status != layout.ROOM:
+                return status
+            if self.mem[self.mem[layout.PC]] == layout.RUN:
+                self.log = _doubled(self.log)
+            else:
+                self.jumps = _doubled(self.jumps)
+
+    def _refuse(self) -> None:
+        raise OperationBudgetError(
+            f"program {self.program.name!r} needs more than {self.limit} simulated operations"
+        )
+
+    def timing(self) -> Timing:
+        """Read the results from the memory."""
+        mem, program = self.mem, self.program
+        counts: list[int] = []
+        starts: list[int] = []
+        makespan_ps = 0
+        for op, row in enumerate(self.op_rows):
+            head = mem[row + layout.HEAD]
+            count = head + mem[row + layout.SHIFT]
+            start = mem[mem[row + layout.RING] + ((head - 1) & mem[row + layout.MASK])]
+            counts.append(count)
+            starts.append(start if count else -1)
+            if count:
+                makespan_ps = max(makespan_ps, start + program.end_ps(op))
+        if makespan_ps >= layout.TIME_LIMIT:
+            raise TimeOverflowError(
+                f"program {program.name!r} ends at {makespan_ps} ps, beyond 2**61 ps (26.7 days)"
+            )
+        log = None
+        if mem[layout.LOGGING]:
+            used, jumped = mem[layout.LOG_USED], mem[layout.JUMP_USED]
+            log = Log(len(counts), self.log, used, self.jumps, jumped)
+        return Timing(
+            program=program,
+            makespan_ps=makespan_ps,
+            instance_counts=tuple(counts),
+            last_starts_ps=tuple(starts),
+            simulated=mem[layout.SIMULATED],
+            jumps=mem[layout.NUM_JUMPS],
+            log=log,
+        )
+
+
+def _doubled(values: layout.Memory) -> layout.Memory:
+    if isinstance(values, list):
+        return values + [0] * len(values)
+    import numpy as np
+
+    return np.concatenate([values, np.zeros(len(values), dtype=np.int64)])
+
+
+def warmup() -> dict[str, float]:
+    """Compile the kernel, or load it from the cache on disk.
+
+    Returns
+    -------
+    dict
+        ``cpu_s``: processor time it took, in s.
+    """
+    from archsim.program.builder import ProgramBuilder
+
+    begun = time.process_time()
+    builder = ProgramBuilder("warmup")
+    op = builder.op("op", holds=[(builder.resource("unit"), 1)], latency=1)
+    with builder.loop(16, "loop"):
+        builder.place(op)
+    run_program(builder.build(), backend="jit")
+    return {"cpu_s": time.process_time() - begun}

@@ -1,9 +1,16 @@
-"""What a run returns."""
+"""What a run returns: makespan, counts, and where the time went."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+
+from archsim.engine.path import Repeat, Step, Weight, count_steps, count_weights, walk
+from archsim.engine.timeline import Log
+from archsim.errors import SimulationError
+from archsim.program.ir import Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,9 +20,10 @@ class PathShare:
     Parameters
     ----------
     resource : str
-        The resource that was busy, or empty for a stated delay or a private resource.
+        The resource whose time it was; empty for a stated delay or a private resource.
     cause : str
-        What the time was spent on.
+        What the time was spent on: the cause of the operation, or ``latency`` for what its result
+        takes beyond its longest hold, or the cause of a delay.
     op : str
         The operation whose time it was.
     tags : mapping of str to str
@@ -31,13 +39,152 @@ class PathShare:
     ps: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Timing:
-    """Result of a run: times in ps, exact."""
+    """Result of a run, exact, in ps.
 
+    Parameters
+    ----------
+    program : Program
+        What was run.
+    makespan_ps : int
+        The latest end of an instance; 0 if nothing ran.
+    instance_counts : tuple of int
+        Instances by operation number.
+    last_starts_ps : tuple of int
+        Start of the last instance by operation number, -1 if it never ran.
+    simulated : int
+        Operations that were simulated one by one.
+    jumps : int
+        Times that a loop was folded.
+    log : Log or None
+        The log, if the run kept one.
+    """
+
+    program: Program
     makespan_ps: int
-    num_instances: Mapping[str, int]
-    busy_ps: Mapping[str, int]
+    instance_counts: tuple[int, ...]
+    last_starts_ps: tuple[int, ...]
     simulated: int
     jumps: int
-    attribution: tuple[PathShare, ...]
+    log: Log | None
+
+    @cached_property
+    def num_instances(self) -> Mapping[str, int]:
+        """Instances of each operation."""
+        return dict(zip(self.program.ops, self.instance_counts, strict=True))
+
+    @cached_property
+    def busy_ps(self) -> Mapping[str, int]:
+        """Time for which each shared resource was held, in ps, summed over its servers."""
+        program = self.program
+        busy = [0] * len(program.resources)
+        for op, count in enumerate(self.instance_counts):
+            for resource, occupancy_ps in program.holds(op):
+                busy[resource] += count * occupancy_ps
+        return {
+            name: ps
+            for name, ps, private in zip(program.resources, busy, program.private, strict=True)
+            if not private
+        }
+
+    def start_ps(self, op: str, number: int) -> int:
+        """Return the start of an instance in ps.
+
+        Parameters
+        ----------
+        op : str
+            Name of the operation.
+        number : int
+            Which instance, from 0 in order of execution.
+
+        Raises
+        ------
+        SimulationError
+            There is no such instance, or the run kept no log.
+        """
+        known = self.program.op_ids.get(op)
+        if known is None or not 0 <= number < self.instance_counts[known]:
+            raise SimulationError(f"operation {op!r} has no instance {number}")
+        return self._kept_log().start_ps(known, number)
+
+    @cached_property
+    def path(self) -> tuple[Step | Repeat, ...]:
+        """The critical path in compressed form, from the end back to time zero."""
+        log = self._kept_log()
+        last = self._last_op()
+        if last is None:
+            return ()
+        return tuple(walk(log, last, self.instance_counts[last] - 1))
+
+    @cached_property
+    def weight_counts(self) -> Mapping[Weight, int]:
+        """How often each hold, latency and delay lies on the critical path.
+
+        This is a subgradient of the makespan in those times: between its left and right
+        derivative, equal to both where there is no tie.
+        """
+        last = self._last_op()
+        if last is None:
+            return {}
+        return count_weights(self.program, count_steps(self.path), last)
+
+    @cached_property
+    def attribution(self) -> tuple[PathShare, ...]:
+        """The makespan split by what the critical path spent it on, largest first; sums exactly.
+
+        Among several critical paths it is the one that prefers resources to constraints and
+        earlier ones of each to later ones.
+        """
+        shares: dict[tuple[str, str, int], int] = {}
+        for (kind, number), count in self.weight_counts.items():
+            for resource, cause, op, ps in _split(self.program, kind, number):
+                if ps:
+                    key = (resource, cause, op)
+                    shares[key] = shares.get(key, 0) + ps * count
+        if sum(shares.values()) != self.makespan_ps:
+            raise SimulationError(
+                f"the critical path of program {self.program.name!r} adds up to "
+                f"{sum(shares.values())} ps and not to the makespan, {self.makespan_ps} ps"
+            )
+        program = self.program
+        ranked = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
+        return tuple(
+            PathShare(resource, cause, program.ops[op], program.tags[op], ps)
+            for (resource, cause, op), ps in ranked
+        )
+
+    def _last_op(self) -> int | None:
+        for op, start_ps in enumerate(self.last_starts_ps):
+            if start_ps >= 0 and start_ps + self.program.end_ps(op) == self.makespan_ps:
+                return op
+        return None
+
+    def _kept_log(self) -> Log:
+        if self.log is None:
+            raise SimulationError("the run kept no log; run it with path=True")
+        return self.log
+
+
+def _split(program: Program, kind: str, number: int) -> list[tuple[str, str, int, int]]:
+    """Return the parts of a weight as (resource, cause, operation, ps)."""
+    if kind == "delay":
+        op = bisect_right(program.constraint_offsets, number) - 1
+        return [("", program.delay_causes[number] or "latency", op, program.delays_ps[number])]
+    if kind == "hold":
+        op = bisect_right(program.hold_offsets, number) - 1
+        return [(_shown(program, number), program.causes[op], op, program.occupancies_ps[number])]
+    first, last = program.hold_offsets[number], program.hold_offsets[number + 1]
+    longest = max(range(first, last), key=lambda h: program.occupancies_ps[h])
+    latency_ps = program.latencies_ps[number]
+    busy_ps = min(latency_ps, program.occupancies_ps[longest])
+    resource = _shown(program, longest)
+    return [
+        (resource, program.causes[number], number, busy_ps),
+        (resource, "latency", number, latency_ps - busy_ps),
+    ]
+
+
+def _shown(program: Program, hold: int) -> str:
+    resource = program.hold_resources[hold]
+    return "" if program.private[resource] else program.resources[resource]

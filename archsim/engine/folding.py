@@ -1,0 +1,388 @@
+"""Exact folding of loops: guess a period, prove it on one more, jump as far as the proof holds.
+
+At the end of an iteration the state of a loop is compared with a snapshot. If every operation
+moved by an amount of its own, one more period is run while each instance is checked (`prove`): its
+binding source moves like itself, and no other source can catch up for so many periods. If the
+state has then moved by the same amounts again, the following periods are copies, and one addition
+replaces them. The theorem and its conditions are in the engine documentation.
+"""
+
+from __future__ import annotations
+
+from archsim.engine.layout import (
+    AT,
+    AUTHOR,
+    BACK,
+    BLANK,
+    BOUND,
+    CAPACITY,
+    CON_WIDTH,
+    CONS,
+    CONS_END,
+    DELTA,
+    DEPTH,
+    DONE,
+    ENTRY,
+    FAILS,
+    GAP,
+    HINT,
+    HOLD_WIDTH,
+    HOLDS,
+    HOLDS_END,
+    INDEX,
+    JUMP_USED,
+    JUMP_WIDTH,
+    JUMPED,
+    LAST,
+    LAST_AUTHOR,
+    LAST_NUMBER,
+    LOGGING,
+    MASK,
+    MEMBER,
+    MIN_FOLD,
+    NEED,
+    NO_BOUND,
+    NUM_JUMPS,
+    NUM_OPS,
+    NUM_RECORDING,
+    NUMBER,
+    OP,
+    OPS,
+    OPS_END,
+    OVERFLOW,
+    PERIOD,
+    PHASE,
+    POS,
+    PREVIOUS,
+    RECORDING,
+    REFUSED,
+    RES_WIDTH,
+    RESOURCE,
+    RESOURCES,
+    RESOURCES_END,
+    RING,
+    SCOPE_DEPTH,
+    SERVERS,
+    SHIFT,
+    SLOT,
+    SLOT_WIDTH,
+    SNAPPED,
+    SNAPSHOT,
+    SOURCE_MASK,
+    SOURCE_RING,
+    STACK,
+    TIME_LIMIT,
+    TRIP,
+    UNIFORM,
+    WAIT,
+    WEIGHT,
+    Memory,
+)
+
+
+def search(mem: Memory, jumps: Memory, loop: int) -> int:
+    """Look for a period at the end of an iteration, prove it, or jump; return a status."""
+    index = mem[loop + INDEX]
+    status = DONE
+    if mem[loop + PHASE] == RECORDING:
+        if index == mem[loop + AT] + mem[loop + PERIOD]:
+            status = conclude(mem, jumps, loop)
+    else:
+        if mem[loop + PHASE] == REFUSED:
+            back_off(mem, loop)
+        left = mem[loop + TRIP] - index
+        if index >= mem[loop + WAIT] and left >= MIN_FOLD:
+            guess(mem, loop, left)
+    previous = mem[loop + PREVIOUS]
+    if previous >= 0:
+        keep_latest(mem, loop, previous)
+    return status
+
+
+def guess(mem: Memory, loop: int, left: int) -> None:
+    """Compare with the snapshot and start recording on a match; else renew an old snapshot."""
+    if mem[loop + PHASE] == SNAPPED:
+        age = mem[loop + INDEX] - mem[loop + AT]
+        if matches(mem, loop, True):
+            if left < 2 * age:
+                forget(mem, loop)
+                mem[loop + WAIT] = mem[loop + TRIP]
+                return
+            base = mem[loop + DEPTH] * mem[NUM_OPS]
+            first = mem[mem[DELTA] + base + mem[mem[mem[loop + OPS]] + OP]]
+            uniform = 1
+            for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
+                number = base + mem[mem[entry] + OP]
+                mem[mem[MEMBER] + number] = 1
+                if mem[mem[DELTA] + number] != first:
+                    uniform = 0
+            mem[loop + UNIFORM] = uniform
+            mem[loop + PHASE] = RECORDING
+            mem[loop + PERIOD] = age
+            mem[loop + BOUND] = NO_BOUND
+            snapshot(mem, loop)
+            mem[mem[STACK] + mem[NUM_RECORDING]] = loop
+            mem[NUM_RECORDING] += 1
+            return
+        if age <= mem[loop + GAP]:
+            return
+        mem[loop + GAP] += mem[loop + GAP] // 2 + 1
+    snapshot(mem, loop)
+    mem[loop + PHASE] = SNAPPED
+
+
+def conclude(mem: Memory, jumps: Memory, loop: int) -> int:
+    """End a recorded period: check that the state moved as guessed, and jump if it did."""
+    mem[NUM_RECORDING] -= 1
+    base = mem[loop + DEPTH] * mem[NUM_OPS]
+    copies = min(mem[loop + BOUND], (mem[loop + TRIP] - mem[loop + INDEX]) // mem[loop + PERIOD])
+    if not matches(mem, loop, False):
+        copies = 0
+    at = mem[loop + SNAPSHOT]
+    for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
+        op = mem[entry]
+        count = mem[op] - 1 + mem[op + SHIFT] - mem[at]
+        # A wait skipped for lack of instances may apply later; an unfilled ring may be read later.
+        skipped = mem[mem[MEMBER] + base + mem[op + OP]] == 2
+        if count > 0 and (skipped or mem[at] + 1 < mem[op + NEED]):
+            copies = 0
+        at += 2 + mem[op + NEED]
+    for level in range(mem[NUM_RECORDING]):
+        if mem[mem[mem[STACK] + level] + UNIFORM] == 0:
+            copies -= 1
+            break
+    if copies < 1:
+        forget(mem, loop)
+        back_off(mem, loop)
+        return DONE
+    for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
+        op = mem[entry]
+        advance = mem[mem[DELTA] + base + mem[op + OP]]
+        latest = mem[mem[op + RING] + ((mem[op] - 1) & mem[op + MASK])]
+        if advance > 0 and copies > (TIME_LIMIT - 1 - latest) // advance:
+            return OVERFLOW
+    jump(mem, jumps, loop, copies)
+    return DONE
+
+
+def jump(mem: Memory, jumps: Memory, loop: int, copies: int) -> None:
+    """Move the state of a loop by ``copies`` proven periods."""
+    delta = mem[DELTA] + mem[loop + DEPTH] * mem[NUM_OPS]
+    moved = mem[MEMBER] + mem[loop + DEPTH] * mem[NUM_OPS]
+    at = mem[loop + SNAPSHOT]
+    row = mem[JUMP_USED] * JUMP_WIDTH
+    for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
+        op = mem[entry]
+        number = mem[op + OP]
+        head = mem[op] - 1
+        count = head + mem[op + SHIFT] - mem[at]
+        if mem[LOGGING] != 0 and count > 0:
+            jumps[row] = mem[NUM_JUMPS]
+            jumps[row + 1] = number
+            jumps[row + 2] = mem[at] + 1
+            jumps[row + 3] = count
+            jumps[row + 4] = mem[delta + number]
+            jumps[row + 5] = copies
+            row += JUMP_WIDTH
+            mem[JUMP_USED] += 1
+        at += 2 + mem[op + NEED]
+        mem[moved + number] = copies * count
+        mem[op + SHIFT] += copies * count
+        for age in range(mem[op + NEED]):
+            mem[mem[op + RING] + ((head - age) & mem[op + MASK])] += copies * mem[delta + number]
+    for entry in range(mem[loop + RESOURCES], mem[loop + RESOURCES_END]):
+        resource = mem[entry]
+        author = mem[resource + LAST_AUTHOR]
+        if author >= 0:
+            mem[resource + LAST] += copies * mem[delta + author]
+            mem[resource + LAST_NUMBER] += mem[moved + author]
+        slot = resource + RES_WIDTH
+        for _ in range(mem[resource + CAPACITY]):
+            author = mem[slot + AUTHOR]
+            if author >= 0:
+                mem[slot] += copies * mem[delta + author]
+                mem[slot + NUMBER] += mem[moved + author]
+            slot += SLOT_WIDTH
+    forget(mem, loop)
+    if mem[loop + JUMPED] == 0:
+        first = mem[loop + AT] - mem[loop + PERIOD]
+        mem[loop + HINT] = first if first > mem[loop + HINT] else max(first - 1, 1)
+    mem[NUM_JUMPS] += 1
+    mem[loop + JUMPED] = 1
+    mem[loop + INDEX] += copies * mem[loop + PERIOD]
+    mem[loop + PHASE] = BLANK
+    mem[loop + GAP] = 1
+    mem[loop + WAIT] = 0
+    mem[loop + FAILS] = 0
+
+
+def back_off(mem: Memory, loop: int) -> None:
+    """After a failed proof wait 1, 3, 7, 15, … iterations before the next snapshot."""
+    mem[loop + PHASE] = BLANK
+    mem[loop + FAILS] = min(mem[loop + FAILS] + 1, 40)
+    mem[loop + WAIT] = mem[loop + INDEX] + (1 << mem[loop + FAILS]) - 1
+    mem[loop + GAP] = max(mem[loop + GAP], mem[loop + PERIOD] + 1)
+
+
+def matches(mem: Memory, loop: int, learn: bool) -> bool:
+    """Whether the state is that of the snapshot, each operation moved by its own advance.
+
+    With ``learn`` the advances are taken from the difference and kept, and increments are compared
+    as well; without, the advances must be those kept.
+    """
+    at = mem[loop + SNAPSHOT]
+    delta = mem[DELTA] + mem[loop + DEPTH] * mem[NUM_OPS]
+    previous = mem[loop + PREVIOUS]
+    for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
+        op = mem[entry]
+        head = mem[op] - 1
+        ring = mem[op + RING]
+        mask = mem[op + MASK]
+        need = mem[op + NEED]
+        latest = mem[ring + (head & mask)]
+        advance = latest - mem[at + 2]
+        if learn:
+            head_number = head + mem[op + SHIFT]
+            if head_number != mem[at] and head_number < need - 1:
+                return False
+            if previous >= 0:
+                if latest - mem[previous] != mem[at + 1]:
+                    return False
+                previous += 1
+        elif advance != mem[delta + mem[op + OP]]:
+            return False
+        at += 2
+        for age in range(1, need):
+            if mem[ring + ((head - age) & mask)] - mem[at + age] != advance:
+                return False
+        at += need
+    if learn:
+        at = mem[loop + SNAPSHOT]
+        for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
+            op = mem[entry]
+            latest = mem[mem[op + RING] + ((mem[op] - 1) & mem[op + MASK])]
+            mem[delta + mem[op + OP]] = latest - mem[at + 2]
+            at += 2 + mem[op + NEED]
+        if not resources_match(mem, loop, at, delta):
+            forget(mem, loop)
+            return False
+        return True
+    return resources_match(mem, loop, at, delta)
+
+
+def resources_match(mem: Memory, loop: int, at: int, delta: int) -> bool:
+    """Whether each entry of each resource kept its author and moved as the author did."""
+    for entry in range(mem[loop + RESOURCES], mem[loop + RESOURCES_END]):
+        resource = mem[entry]
+        author = mem[resource + LAST_AUTHOR]
+        moved = mem[delta + author] if author >= 0 else 0
+        if author != mem[at + 1] or mem[resource + LAST] - mem[at] != moved:
+            return False
+        at += 2
+        position = mem[resource + POS]
+        for _ in range(mem[resource + CAPACITY]):
+            slot = resource + RES_WIDTH + SLOT_WIDTH * position
+            author = mem[slot + AUTHOR]
+            moved = mem[delta + author] if author >= 0 else 0
+            if author != mem[at + 1] or mem[slot] - mem[at] != moved:
+                return False
+            at += 2
+            position = position + 1 if position + 1 < mem[resource + CAPACITY] else 0
+    return True
+
+
+def snapshot(mem: Memory, loop: int) -> None:
+    """Copy the state of a loop: counts, increments, starts and releases, youngest first."""
+    at = mem[loop + SNAPSHOT]
+    previous = mem[loop + PREVIOUS]
+    for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
+        op = mem[entry]
+        head = mem[op] - 1
+        mem[at] = head + mem[op + SHIFT]
+        if previous >= 0:
+            mem[at + 1] = mem[mem[op + RING] + (head & mem[op + MASK])] - mem[previous]
+            previous += 1
+        at += 2
+        for age in range(mem[op + NEED]):
+            mem[at + age] = mem[mem[op + RING] + ((head - age) & mem[op + MASK])]
+        at += mem[op + NEED]
+    for entry in range(mem[loop + RESOURCES], mem[loop + RESOURCES_END]):
+        resource = mem[entry]
+        mem[at] = mem[resource + LAST]
+        mem[at + 1] = mem[resource + LAST_AUTHOR]
+        at += 2
+        position = mem[resource + POS]
+        for _ in range(mem[resource + CAPACITY]):
+            slot = resource + RES_WIDTH + SLOT_WIDTH * position
+            mem[at] = mem[slot]
+            mem[at + 1] = mem[slot + AUTHOR]
+            at += 2
+            position = position + 1 if position + 1 < mem[resource + CAPACITY] else 0
+    mem[loop + AT] = mem[loop + INDEX]
+
+
+def keep_latest(mem: Memory, loop: int, previous: int) -> None:
+    """Remember the latest start of each operation of a loop, to form increments."""
+    for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
+        op = mem[entry]
+        mem[previous] = mem[mem[op + RING] + ((mem[op] - 1) & mem[op + MASK])]
+        previous += 1
+
+
+def forget(mem: Memory, loop: int) -> None:
+    """Clear the advances of a loop, so that its operations count as outside again."""
+    base = mem[loop + DEPTH] * mem[NUM_OPS]
+    for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
+        number = mem[mem[entry] + OP]
+        mem[mem[DELTA] + base + number] = 0
+        mem[mem[MEMBER] + base + number] = 0
+
+
+def prove(mem: Memory, op: int, start: int, author: int) -> None:
+    """Check one instance for every loop being recorded; refuse those whose proof it breaks.
+
+    The binding source must advance like the instance itself, and no other source may catch up
+    before the jump ends: slack shrinks by the difference of the advances per period, and must
+    stay above zero, so that ties are decided as they would be in the unrolled run.
+    """
+    level = mem[NUM_RECORDING] - 1
+    while level >= 0:
+        loop = mem[mem[STACK] + level]
+        delta = mem[DELTA] + mem[loop + DEPTH] * mem[NUM_OPS]
+        own = mem[delta + mem[op + OP]]
+        bound = mem[loop + BOUND]
+        if (mem[delta + author] if author >= 0 else 0) != own:
+            bound = 0
+        for hold in range(mem[op + HOLDS], mem[op + HOLDS_END], HOLD_WIDTH):
+            slot = mem[hold + SLOT]
+            if mem[hold + SERVERS] != 1:
+                resource = mem[hold + RESOURCE]
+                slot += SLOT_WIDTH * mem[resource + POS]
+                if mem[resource + LAST_AUTHOR] >= 0:
+                    rate = mem[delta + mem[resource + LAST_AUTHOR]] - own
+                    if rate > 0:
+                        bound = min(bound, (start - mem[resource + LAST] - 1) // rate)
+            if mem[slot + AUTHOR] >= 0:
+                rate = mem[delta + mem[slot + AUTHOR]] - own
+                if rate > 0:
+                    bound = min(bound, (start - mem[slot] - 1) // rate)
+        for con in range(mem[op + CONS], mem[op + CONS_END], CON_WIDTH):
+            source = mem[con]
+            head = mem[source] - mem[con + BACK]
+            if head + mem[source + SHIFT] >= mem[con + ENTRY]:
+                rate = mem[delta + mem[source + OP]] - own
+                if rate > 0:
+                    time = mem[mem[con + SOURCE_RING] + (head & mem[con + SOURCE_MASK])]
+                    bound = min(bound, (start - time - mem[con + WEIGHT] - 1) // rate)
+            elif mem[con + SCOPE_DEPTH] <= mem[loop + DEPTH]:
+                member = mem[MEMBER] + mem[loop + DEPTH] * mem[NUM_OPS] + mem[source + OP]
+                if mem[member] != 0:
+                    mem[member] = 2
+        mem[loop + BOUND] = bound
+        if bound < 1:
+            forget(mem, loop)
+            mem[loop + PHASE] = REFUSED
+            mem[NUM_RECORDING] -= 1
+            for above in range(level, mem[NUM_RECORDING]):
+                mem[mem[STACK] + above] = mem[mem[STACK] + above + 1]
+        level -= 1

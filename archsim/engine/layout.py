@@ -1,0 +1,49 @@
+"""Where everything is in the memory of the kernel: one list of integers holds all state.
+
+A header comes first, then tables of rows whose fields are the constants below, lists and rings. A
+field that names a row or a list holds its position. `archsim.engine.lowering` writes it,
+`archsim.engine.kernel` and `archsim.engine.folding` work on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableSequence
+
+# Header.
+PC, SIMULATED, LIMIT, FOLDING, LOGGING = 0, 1, 2, 3, 4
+LOG_USED, LOG_ROOM, JUMP_USED, JUMP_ROOM, NUM_JUMPS = 5, 6, 7, 8, 9
+NUM_RECORDING, STACK, DELTA, MEMBER, NUM_OPS = 10, 11, 12, 13, 14
+HEADER = 16
+# Operation: ring of its last starts (head never wraps), its holds and constraints; its instance
+# number is head + shift; `NEED` is how many of its last starts anything may look at.
+HEAD, RING, MASK, HOLDS, HOLDS_END, CONS, SCOPED, CONS_END = 0, 1, 2, 3, 4, 5, 6, 7
+SHIFT, OP, NEED, OP_WIDTH = 8, 9, 10, 12
+# Constraint.
+SOURCE, SOURCE_RING, SOURCE_MASK, BACK, WEIGHT, ENTRY, SCOPE_DEPTH, CON = 0, 1, 2, 3, 4, 5, 6, 7
+CON_WIDTH = 8
+# Hold.
+SLOT, OCCUPANCY, SERVERS, RESOURCE, HOLD, HOLD_WIDTH = 0, 1, 2, 3, 4, 5
+# Resource: last start on it (kept where there are several servers), then one slot per server.
+POS, LAST, LAST_AUTHOR, LAST_NUMBER, CAPACITY, RES_WIDTH = 0, 1, 2, 3, 4, 5
+RELEASE, AUTHOR, NUMBER, SLOT_WIDTH = 0, 1, 2, 3
+# Loop.
+INDEX, TRIP, BASE, SLOPE, OUTER, TABLE, DEPTH, FOLDABLE, BODY, EXIT = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+ENTRIES, ENTRIES_END, OPS, OPS_END, RESOURCES, RESOURCES_END = 10, 11, 12, 13, 14, 15
+SNAPSHOT, PREVIOUS, PHASE, AT, PERIOD, BOUND, GAP, WAIT = 16, 17, 18, 19, 20, 21, 22, 23
+FAILS, HINT, UNIFORM, JUMPED, LOOP, LOOP_WIDTH = 24, 25, 26, 27, 28, 30
+# Tape.
+RUN, ENTER, LEAVE, STOP, TAPE_WIDTH = 0, 1, 2, 3, 3
+# Phases of a loop: nothing known, snapshot taken, recording a period, recording refused.
+BLANK, SNAPPED, RECORDING, REFUSED = 0, 1, 2, 3
+# What `advance` returns.
+DONE, BUDGET, ROOM, OVERFLOW = 0, 1, 2, 3
+
+MINUS_INFINITY = -(1 << 62)
+TIME_LIMIT_BITS = 61
+TIME_LIMIT = 1 << TIME_LIMIT_BITS
+NO_BOUND = 1 << 62
+LOG_WIDTH = 6
+JUMP_WIDTH = 6
+MIN_FOLD = 4
+
+Memory = MutableSequence[int]

@@ -1,0 +1,118 @@
+"""The log of a run: simulated instances and jumps, with access to every instance."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from archsim.engine.layout import JUMP_WIDTH, LOG_WIDTH
+
+
+class Place(NamedTuple):
+    """Where an instance is recorded: a row of the log, and the copies of jumps it lies in.
+
+    ``copies`` holds (jump, copy) pairs, outermost first; copy t is t periods after the recorded
+    one. An instance that was simulated itself has no copies.
+    """
+
+    row: int
+    copies: tuple[tuple[int, int], ...]
+
+
+@dataclass(slots=True)
+class _Jumps:
+    """Jumps of one operation in order: instances ``first:last`` are copies."""
+
+    first: list[int] = field(default_factory=list)
+    last: list[int] = field(default_factory=list)
+    base: list[int] = field(default_factory=list)
+    count: list[int] = field(default_factory=list)
+    jump: list[int] = field(default_factory=list)
+
+
+class Log:
+    """Every simulated instance and every jump of a run.
+
+    Parameters
+    ----------
+    num_ops : int
+        Operations of the program.
+    rows : sequence of int
+        Rows of operation, instance, start in ps, code of what decided it, source operation and
+        source instance, in order of execution. Codes: 0 time zero, 1 + c constraint c,
+        -1 - 2 h release of hold h, -2 - 2 h issue order on hold h.
+    num_rows : int
+        Rows in use.
+    jumps : sequence of int
+        Rows of jump, operation, first instance of the recorded period, instances per period,
+        advance in ps per period and number of copies.
+    num_jumps : int
+        Rows in use.
+    """
+
+    def __init__(
+        self,
+        num_ops: int,
+        rows: Sequence[int],
+        num_rows: int,
+        jumps: Sequence[int],
+        num_jumps: int,
+    ) -> None:
+        self._rows = rows
+        self._of_op: list[list[int]] = [[] for _ in range(num_ops)]
+        self._numbers: list[list[int]] = [[] for _ in range(num_ops)]
+        for row in range(0, num_rows * LOG_WIDTH, LOG_WIDTH):
+            op = rows[row]
+            self._of_op[op].append(row)
+            self._numbers[op].append(rows[row + 1])
+        self._jumps = [_Jumps() for _ in range(num_ops)]
+        self._period: dict[tuple[int, int], tuple[int, int]] = {}
+        for row in range(0, num_jumps * JUMP_WIDTH, JUMP_WIDTH):
+            jump, op, base, count, advance, copies = jumps[row : row + JUMP_WIDTH]
+            kept = self._jumps[op]
+            kept.first.append(base + count)
+            kept.last.append(base + count * (1 + copies))
+            kept.base.append(base)
+            kept.count.append(count)
+            kept.jump.append(jump)
+            self._period[jump, op] = (count, advance)
+
+    def place(self, op: int, number: int) -> Place:
+        """Return where instance ``number`` of operation ``op`` is recorded."""
+        jumps = self._jumps[op]
+        copies: list[tuple[int, int]] = []
+        while True:
+            i = bisect_right(jumps.first, number) - 1
+            if i < 0 or number >= jumps.last[i]:
+                break
+            copy, rest = divmod(number - jumps.base[i], jumps.count[i])
+            copies.append((jumps.jump[i], copy))
+            number = jumps.base[i] + rest
+        position = bisect_left(self._numbers[op], number)
+        return Place(self._of_op[op][position], tuple(copies))
+
+    def start_ps(self, op: int, number: int) -> int:
+        """Return the start of an instance in ps."""
+        place = self.place(op, number)
+        start = self._rows[place.row + 2]
+        for jump, copy in place.copies:
+            start += copy * self._period[jump, op][1]
+        return start
+
+    def binding(self, op: int, number: int) -> tuple[int, int, int]:
+        """Return what decided an instance: code, source operation and source instance."""
+        return self.binding_at(self.place(op, number))
+
+    def binding_at(self, place: Place) -> tuple[int, int, int]:
+        """Return what decided the instance at a place: code, source operation and instance."""
+        code, source, index = self._rows[place.row + 3 : place.row + 6]
+        for jump, copy in place.copies:
+            index += copy * self.per_period(jump, source)
+        return code, source, index
+
+    def per_period(self, jump: int, op: int) -> int:
+        """Return the instances of an operation in one period of a jump, 0 if it is outside."""
+        known = self._period.get((jump, op))
+        return known[0] if known else 0
