@@ -45,7 +45,7 @@ def test_configuration_survives_a_round_trip(name):
 def test_kind_is_the_plug_in_id(name):
     sample = model(name)
     assert KINDS[sample.kind] is type(sample)
-    assert bound(name).KIND == sample.kind
+    assert sample.kind == bound(name).KIND
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -54,7 +54,7 @@ def test_expressions_are_the_unrounded_times(name, data):
     part = bound(name)
     action, shape = data.draw(REQUESTS[name])
     service = part.service(action, shape, "bf16")
-    assert 0 < service.occupancy_ps
+    assert service.occupancy_ps > 0
     for time_ps, text in (
         (service.occupancy_ps, service.occupancy_expr),
         (service.latency_ps, service.latency_expr),

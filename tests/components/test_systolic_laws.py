@@ -1,4 +1,4 @@
-"""Array laws: SCALE-Sim's recorded rows, the measured register-transfer laws, and their properties."""
+"""Array laws: SCALE-Sim's recorded rows, the measured register-transfer laws, properties."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def find(rows, *, node_nm=7.0, supply_v=0.75, format="bf16", **keys):
 def test_shipped_tables():
     assert table_names() == ("default", "fusemax-paper-45nm")
     assert load_table("default") is load_table("default")
-    with pytest.raises(ConfigError, match="unknown cost table; given 'defualt'.*mean 'default'"):
+    with pytest.raises(ConfigError, match=r"unknown cost table; given 'defualt'.*mean 'default'"):
         load_table("defualt")
 
 
