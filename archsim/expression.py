@@ -49,6 +49,7 @@ _BINARY: dict[str, Callable[[float, float], float]] = {
     "**": math.pow,
 }
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "neg": 3, "**": 4}
+_ATOM = 5
 _UNARY: dict[str, Callable[[float], float]] = {
     "neg": operator.neg,
     "ceil": lambda x: float(math.ceil(x)),
@@ -64,13 +65,13 @@ FUNCTIONS = ("min", "max", "ceil", "floor", "round", "abs", "sqrt", "log2")
 
 
 @dataclass(frozen=True, slots=True)
-class _Node:
-    """A number (op "number"), a name (op "name") or an operation over arguments."""
+class _Step:
+    """One step of the postfix form: push a number, push a name, or apply ``op`` to ``arity``."""
 
     op: str
     number: float = 0.0
     name: str = ""
-    arguments: tuple[_Node, ...] = ()
+    arity: int = 0
 
 
 class Expression:
@@ -92,13 +93,12 @@ class Expression:
     8.0
     """
 
-    __slots__ = ("_names", "_root", "text")
+    __slots__ = ("_names", "_steps", "text")
 
     def __init__(self, text: str) -> None:
-        parser = _Parser(text)
         self.text = text
-        self._root = parser.parse()
-        self._names = frozenset(parser.names)
+        self._steps = _Parser(text).parse()
+        self._names = frozenset(step.name for step in self._steps if step.op == "name")
 
     def names(self) -> frozenset[str]:
         """Return the dotted names that occur."""
@@ -112,7 +112,16 @@ class Expression:
         ConfigError
             Division by zero, a root or logarithm of what has none, a result beyond 64-bit floats.
         """
-        return self._value(self._root, lookup)
+        stack: list[float] = []
+        for step in self._steps:
+            if step.op == "number":
+                stack.append(step.number)
+            elif step.op == "name":
+                stack.append(self._finite(float(lookup(step.name))))
+            else:
+                values = stack[-step.arity :]
+                stack[-step.arity :] = [self._apply(step.op, values)]
+        return stack[0]
 
     def derivative(self, name: str, lookup: Lookup) -> float:
         """Return the exact derivative by one name at the point that ``lookup`` gives.
@@ -125,30 +134,41 @@ class Expression:
         ConfigError
             As :meth:`evaluate`, and where the derivative is infinite (``sqrt`` at 0).
         """
-        return self._dual(self._root, lookup, name)[1]
+        stack: list[tuple[float, float]] = []
+        for step in self._steps:
+            if step.op == "number":
+                stack.append((step.number, 0.0))
+            elif step.op == "name":
+                value = self._finite(float(lookup(step.name)))
+                stack.append((value, 1.0 if step.name == name else 0.0))
+            else:
+                stack[-step.arity :] = [self._apply_dual(step.op, stack[-step.arity :])]
+        return stack[0][1]
 
     def gradient(self, lookup: Lookup) -> dict[str, float]:
         """Return the derivative by every name of the expression."""
         return {name: self.derivative(name, lookup) for name in sorted(self._names)}
 
     def __str__(self) -> str:
-        return _text(self._root)
+        stack: list[tuple[str, int]] = []
+        for step in self._steps:
+            if step.op == "number":
+                stack.append((_number_text(step.number), _ATOM))
+            elif step.op == "name":
+                bare = _BARE_NAME.fullmatch(step.name) is not None
+                stack.append((step.name if bare else f"{{{step.name}}}", _ATOM))
+            else:
+                stack[-step.arity :] = [_operation_text(step.op, stack[-step.arity :])]
+        return stack[0][0]
 
     def __repr__(self) -> str:
         return f"Expression({str(self)!r})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Expression) and self._root == other._root
+        return isinstance(other, Expression) and self._steps == other._steps
 
     def __hash__(self) -> int:
-        return hash(self._root)
-
-    def _value(self, node: _Node, lookup: Lookup) -> float:
-        if node.op == "number":
-            return node.number
-        if node.op == "name":
-            return self._finite(float(lookup(node.name)))
-        return self._apply(node.op, [self._value(item, lookup) for item in node.arguments])
+        return hash(self._steps)
 
     def _apply(self, op: str, values: list[float]) -> float:
         try:
@@ -172,22 +192,17 @@ class Expression:
     def _error(self, message: str) -> ConfigError:
         return ConfigError(message, given=self.text)
 
-    def _dual(self, node: _Node, lookup: Lookup, name: str) -> tuple[float, float]:
-        """Return value and derivative (forward mode)."""
-        if node.op == "number":
-            return node.number, 0.0
-        if node.op == "name":
-            return self._value(node, lookup), 1.0 if node.name == name else 0.0
-        pairs = [self._dual(item, lookup, name) for item in node.arguments]
+    def _apply_dual(self, op: str, pairs: list[tuple[float, float]]) -> tuple[float, float]:
+        """Return value and derivative of one operation (forward mode)."""
         values = [value for value, _ in pairs]
-        value = self._apply(node.op, values)
         slopes = [slope for _, slope in pairs]
+        value = self._apply(op, values)
         if not any(slopes):
             return value, 0.0
-        if node.op in _VARIADIC:
+        if op in _VARIADIC:
             return value, slopes[values.index(value)]
         try:
-            return value, self._finite(_slope(node.op, values, slopes, value))
+            return value, self._finite(_slope(op, values, slopes, value))
         except (ZeroDivisionError, ValueError, OverflowError):
             raise self._error("the derivative of an expression does not exist here") from None
 
@@ -223,20 +238,19 @@ def _slope(op: str, values: list[float], slopes: list[float], value: float) -> f
 
 
 class _Parser:
-    """Recursive descent; the depth is counted, so the recursion is bounded."""
+    """Recursive descent to postfix; the depth is counted, so the recursion is bounded."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.names: set[str] = set()
-        self._num_nodes = 0
+        self._steps: list[_Step] = []
         self._position = 0
         self._tokens = self._tokenize()
 
-    def parse(self) -> _Node:
-        node = self._sum(0)
+    def parse(self) -> tuple[_Step, ...]:
+        self._sum(0)
         if self._position < len(self._tokens):
             raise self._error("unexpected text in an expression", self._place())
-        return node
+        return tuple(self._steps)
 
     def _error(self, message: str, place: int) -> ConfigError:
         return ConfigError(f"{message}, at character {place + 1}", given=self.text)
@@ -275,13 +289,9 @@ class _Parser:
         if self._accept(wanted) is None:
             raise self._error(f"'{wanted}' is missing in an expression", self._place())
 
-    def _node(self, op: str, *arguments: _Node) -> _Node:
-        self._count()
-        return _Node(op, arguments=arguments)
-
-    def _count(self) -> None:
-        self._num_nodes += 1
-        if self._num_nodes > MAX_NODES:
+    def _emit(self, step: _Step) -> None:
+        self._steps.append(step)
+        if len(self._steps) > MAX_NODES:
             raise ConfigError(
                 "an expression is too large", given=self.text, allowed=f"at most {MAX_NODES} terms"
             )
@@ -295,54 +305,53 @@ class _Parser:
             )
         return depth + 1
 
-    def _sum(self, depth: int) -> _Node:
+    def _sum(self, depth: int) -> None:
         depth = self._deeper(depth)
-        node = self._product(depth)
+        self._product(depth)
         while op := self._accept("+", "-"):
-            node = self._node(op, node, self._product(depth))
-        return node
+            self._product(depth)
+            self._emit(_Step(op, arity=2))
 
-    def _product(self, depth: int) -> _Node:
-        node = self._unary(depth)
+    def _product(self, depth: int) -> None:
+        self._unary(depth)
         while op := self._accept("*", "/", "//", "%"):
-            node = self._node(op, node, self._unary(depth))
-        return node
+            self._unary(depth)
+            self._emit(_Step(op, arity=2))
 
-    def _unary(self, depth: int) -> _Node:
+    def _unary(self, depth: int) -> None:
         depth = self._deeper(depth)
         if op := self._accept("+", "-"):
-            operand = self._unary(depth)
-            return self._node("neg", operand) if op == "-" else operand
-        base = self._atom(depth)
+            self._unary(depth)
+            if op == "-":
+                self._emit(_Step("neg", arity=1))
+            return
+        self._atom(depth)
         if self._accept("**"):
-            return self._node("**", base, self._unary(depth))
-        return base
+            self._unary(depth)
+            self._emit(_Step("**", arity=2))
 
-    def _atom(self, depth: int) -> _Node:
+    def _atom(self, depth: int) -> None:
         if self._accept("("):
-            node = self._sum(depth)
+            self._sum(depth)
             self._expect(")")
-            return node
+            return
         if self._position >= len(self._tokens) or self._tokens[self._position][0] == "operator":
             raise self._error("a number or a name is missing in an expression", self._place())
         kind, text, place = self._tokens[self._position]
         self._position += 1
         if kind == "number":
-            self._count()
             number = float(text)
             if math.isinf(number):
                 raise self._error("a number is too large in an expression", place)
-            return _Node("number", number=number)
-        if kind == "name" and self._accept("("):
-            return self._call(text, place, depth)
-        name = text.strip()
-        if not name:
+            self._emit(_Step("number", number=number))
+        elif kind == "name" and self._accept("("):
+            self._call(text, place, depth)
+        elif name := text.strip():
+            self._emit(_Step("name", name=name))
+        else:
             raise self._error("an empty name in an expression", place)
-        self._count()
-        self.names.add(name)
-        return _Node("name", name=name)
 
-    def _call(self, function: str, place: int, depth: int) -> _Node:
+    def _call(self, function: str, place: int, depth: int) -> None:
         if function not in FUNCTIONS:
             raise ConfigError(
                 f"unknown function '{function}' in an expression, at character {place + 1}",
@@ -350,38 +359,35 @@ class _Parser:
                 allowed=FUNCTIONS,
                 hint=nearest(function, FUNCTIONS),
             )
-        arguments = [self._sum(depth)]
+        self._sum(depth)
+        num_arguments = 1
         while self._accept(","):
-            arguments.append(self._sum(depth))
+            self._sum(depth)
+            num_arguments += 1
         self._expect(")")
-        if function not in _VARIADIC and len(arguments) != 1:
+        if function not in _VARIADIC and num_arguments != 1:
             raise self._error(f"'{function}' takes one argument in an expression", place)
-        return self._node(function, *arguments)
+        self._emit(_Step(function, arity=num_arguments))
 
 
 def _number_text(number: float) -> str:
     return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
 
 
-def _text(node: _Node) -> str:
-    """Return the canonical text, with the fewest parentheses that keep the tree."""
-    if node.op == "number":
-        return _number_text(node.number)
-    if node.op == "name":
-        bare = _BARE_NAME.fullmatch(node.name) is not None
-        return node.name if bare else f"{{{node.name}}}"
-    if node.op in FUNCTIONS:
-        return f"{node.op}({', '.join(_text(item) for item in node.arguments)})"
-    own = _PRECEDENCE[node.op]
-    if node.op == "neg":
-        return f"-{_grouped(node.arguments[0], own)}"
-    left, right = node.arguments
-    if node.op == "**":
+def _operation_text(op: str, arguments: list[tuple[str, int]]) -> tuple[str, int]:
+    """Return text and precedence of an operation, with the fewest parentheses that keep it."""
+    if op in FUNCTIONS:
+        return f"{op}({', '.join(text for text, _ in arguments)})", _ATOM
+    own = _PRECEDENCE[op]
+    if op == "neg":
+        return f"-{_grouped(arguments[0], own)}", own
+    left, right = arguments
+    if op == "**":
         # The exponent is a unary: a sign or another power needs no parentheses there.
-        return f"{_grouped(left, own + 1)}**{_grouped(right, _PRECEDENCE['neg'])}"
-    return f"{_grouped(left, own)} {node.op} {_grouped(right, own + 1)}"
+        return f"{_grouped(left, own + 1)}**{_grouped(right, _PRECEDENCE['neg'])}", own
+    return f"{_grouped(left, own)} {op} {_grouped(right, own + 1)}", own
 
 
-def _grouped(node: _Node, minimum: int) -> str:
-    text = _text(node)
-    return f"({text})" if _PRECEDENCE.get(node.op, 9) < minimum else text
+def _grouped(argument: tuple[str, int], minimum: int) -> str:
+    text, precedence = argument
+    return f"({text})" if precedence < minimum else text

@@ -10,8 +10,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 
-from pydantic.json_schema import GenerateJsonSchema
-
 from archsim import registry
 from archsim.config.schema import ConfigModel
 from archsim.errors import ConfigError
@@ -62,19 +60,23 @@ def schema_for(
             "type": "object",
             "additionalProperties": {"$ref": f"#/$defs/{COMPONENT}"},
         }
+    required = root.get("required", [])
+    root = _rewritten(root, documents)
     if documents:
-        root = _with_liberties(root)
-        definitions = {name: _with_liberties(item) for name, item in definitions.items()}
         properties = root["properties"]
         if isinstance(properties, dict):
-            properties.setdefault("source", _SOURCE)
             properties["extends"] = {
                 "type": "string",
                 "description": "An id, or the path of a file relative to this one.",
             }
-        root.pop("required", None)  # what is required may come from the file it extends
-    named = {"title": title} if title is not None else {}
-    return {"$schema": DIALECT, **root, **named, "$defs": definitions}
+        root["if"] = {"not": {"required": ["extends"]}}
+        root["then"] = {"required": required}
+    return {
+        "$schema": DIALECT,
+        "title": title or model.__name__,
+        **root,
+        "$defs": {name: _rewritten(item, documents) for name, item in definitions.items()},
+    }
 
 
 def registered_components() -> dict[str, type[ConfigModel]]:
@@ -96,21 +98,11 @@ def registered_components() -> dict[str, type[ConfigModel]]:
 
 def _model_schema(model: type[ConfigModel], definitions: Schema) -> Schema:
     """Return a model's own schema; what it refers to goes into ``definitions``."""
-    schema: Schema = copy.deepcopy(
-        model.model_json_schema(by_alias=True, schema_generator=_Generator)
-    )
+    schema: Schema = copy.deepcopy(model.model_json_schema(by_alias=True))
     nested = schema.pop("$defs", {})
     if isinstance(nested, dict):
         definitions.update(nested)
     return schema
-
-
-class _Generator(GenerateJsonSchema):
-    """Leaves out the titles that pydantic makes up from field names."""
-
-    def field_title_should_be_set(self, schema: object) -> bool:
-        """Say that no field gets a made-up title."""
-        return False
 
 
 def _union(components: Mapping[str, type[ConfigModel]], definitions: Schema) -> Schema:
@@ -140,17 +132,27 @@ def _description(schema: object) -> Schema:
     return {}
 
 
-def _with_liberties(schema: object) -> Schema:
-    """Return a schema with ``source`` in every closed map and numbers in their three forms."""
+def _rewritten(schema: object, documents: bool) -> Schema:
+    """Return a schema without made-up titles and, for documents, with the loader's liberties.
+
+    Those are ``source`` in every map, numbers in their three forms, and no ``required`` below the
+    top level, where the file it extends may provide the key.
+    """
     if not isinstance(schema, dict):
         return {}
-    result: Schema = {key: _inside(key, value) for key, value in schema.items()}
-    properties = result.get("properties")
-    if isinstance(properties, dict) and schema.get("additionalProperties") is False:
-        properties.setdefault("source", _SOURCE)
+    dropped = ("title", "required") if documents else ("title",)
+    result: Schema = {
+        key: _inside(key, value, documents) for key, value in schema.items() if key not in dropped
+    }
+    if not documents:
+        return result
+    if schema.get("type") == "object":
+        properties = result.setdefault("properties", {})
+        if isinstance(properties, dict):
+            properties.setdefault("source", _SOURCE)
     if not _is_number(schema):
         return result
-    outer = {key: result.pop(key) for key in ("description", "default", "title") if key in result}
+    outer: Schema = {key: result.pop(key) for key in ("description", "default") if key in result}
     leaf: Schema = {
         "type": "object",
         "properties": {
@@ -164,13 +166,13 @@ def _with_liberties(schema: object) -> Schema:
     return {**outer, "anyOf": [result, _EXPRESSION, leaf]}
 
 
-def _inside(key: str, value: object) -> object:
-    if key in ("properties", "$defs", "patternProperties") and isinstance(value, dict):
-        return {name: _with_liberties(item) for name, item in value.items()}
-    if key in ("anyOf", "oneOf", "allOf", "prefixItems") and isinstance(value, list):
-        return [_with_liberties(item) for item in value]
-    if key in ("items", "additionalProperties", "then") and isinstance(value, dict):
-        return _with_liberties(value)
+def _inside(key: str, value: object, documents: bool) -> object:
+    if key == "properties" and isinstance(value, dict):
+        return {name: _rewritten(item, documents) for name, item in value.items()}
+    if key in ("anyOf", "oneOf", "prefixItems") and isinstance(value, list):
+        return [_rewritten(item, documents) for item in value]
+    if key in ("items", "additionalProperties") and isinstance(value, dict):
+        return _rewritten(value, documents)
     return value
 
 
