@@ -42,7 +42,7 @@ def render_comparison(results: Sequence[Result]) -> RenderableType:
         ]
         if areas:
             row.append(quantity(result.area_mm2, "area"))
-        grid.add_row(*row, result.bottleneck or "–")
+        grid.add_row(*row, (result.bottleneck or "–").replace(":", " "))
     parts: list[RenderableType] = [grid]
     if refused:
         parts += [Text(), *(Text(line, style="red") for line in refused)]

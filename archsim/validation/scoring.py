@@ -116,7 +116,8 @@ class Scores:
                 if all(key in item.by for key in keys):
                     label = (item.metric, *(item.by[key] for key in keys))
                     members.setdefault(label, []).append(item)
-            for label, items in members.items():
+            for label in sorted(members):
+                items = members[label]
                 by: dict[str, Json] = dict(zip(("metric", *keys), label, strict=True))
                 groups.append({"by": by, "n": len(items), "stats": statistics(items).to_json()})
         return groups
