@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workloads.footprint import Footprint
     from workloads.matmul import MatmulDims
     from workloads.model import ModelConfig, load_model, parameters
+    from workloads.summary import macs_by_layer, summarise
     from workloads.workload import Stage, Workload, build_workload, load_workload
 
 _HOMES = {
@@ -34,6 +35,8 @@ _HOMES = {
     "ModelConfig": "model",
     "load_model": "model",
     "parameters": "model",
+    "macs_by_layer": "summary",
+    "summarise": "summary",
     "Stage": "workload",
     "Workload": "workload",
     "build_workload": "workload",
@@ -58,7 +61,9 @@ __all__ = [
     "build_workload",
     "load_model",
     "load_workload",
+    "macs_by_layer",
     "parameters",
+    "summarise",
 ]
 
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from archsim.errors import WorkloadError
 from workloads.access import Access
 from workloads.einsum import OP_CLASSES, ROLES, SECTIONS
-from workloads.notation import parse_statement
-from workloads.operation import REDUCTIONS
+from workloads.operation import REDUCTIONS, Operand, walk
 
 if TYPE_CHECKING:
     from workloads.cascade import Cascade
@@ -120,9 +119,10 @@ def _check_einsum(cascade: Cascade, einsum: Einsum) -> None:
             f"{where}: variable {variable} has extent {extent}, its rank "
             f"{extents.get(variable, 'does not exist')}",
         )
-    parsed = parse_statement(einsum.statement)
+    order = dict.fromkeys(node.index for node in walk(einsum.map) if isinstance(node, Operand))
+    distinct = len(set(einsum.operands)) == len(einsum.operands)
     _require(
-        (parsed.operands, parsed.expression) == (einsum.operands, einsum.map),
+        distinct and list(order) == list(range(len(einsum.operands))),
         cascade,
         f"{where}: operands must be distinct and in the order of their use",
     )
@@ -169,24 +169,23 @@ def _check_einsum(cascade: Cascade, einsum: Einsum) -> None:
 def _check_access(cascade: Cascade, einsum: Einsum, access: Access) -> None:
     tensor = cascade.tensor(access.tensor)
     shape = tensor.shape(cascade)
-    _require(
-        len(shape) == len(access.indices),
-        cascade,
-        f"einsum {einsum.name}: {access} has {len(access.indices)} indices, "
-        f"tensor {tensor.name} {len(shape)} ranks",
-    )
+    extents = einsum.extents
+    if len(shape) != len(access.indices):
+        raise WorkloadError(
+            f"cascade {cascade.name}: einsum {einsum.name}: {access} has {len(access.indices)} "
+            f"indices, tensor {tensor.name} {len(shape)} ranks"
+        )
     for index, rank, extent in zip(access.indices, tensor.ranks, shape, strict=True):
         if index.gather is not None:
             continue
-        low, high = index.span(einsum.extents)
+        low, high = index.span(extents)
         if index.bound is not None:
-            high = min(high, index.bound.span(einsum.extents)[1])
-        _require(
-            low >= 0 and high < extent,
-            cascade,
-            f"einsum {einsum.name}: {access} reaches {low} to {high}, "
-            f"rank {rank} has {extent} coordinates",
-        )
+            high = min(high, index.bound.span(extents)[1])
+        if low < 0 or high >= extent:
+            raise WorkloadError(
+                f"cascade {cascade.name}: einsum {einsum.name}: {access} reaches {low} to {high}, "
+                f"rank {rank} has {extent} coordinates"
+            )
 
 
 def _check_filter(cascade: Cascade, einsum: Einsum) -> None:
@@ -214,17 +213,16 @@ def _check_order(cascade: Cascade) -> None:
                 tensor = cascade.tensor(access.tensor)
                 if tensor.role in (*_READ_ONLY, "kv"):
                     continue
-                if iterative is not None and _reads_previous(cascade, access):
-                    _require(
-                        tensor.name in initialised,
-                        cascade,
-                        f"einsum {einsum.name}: {access} has no initialisation",
+                previous = iterative is not None and _reads_previous(cascade, access)
+                if previous and tensor.name not in initialised:
+                    raise WorkloadError(
+                        f"cascade {cascade.name}: einsum {einsum.name}: {access} has no "
+                        "initialisation"
                     )
-                else:
-                    _require(
-                        tensor.name in written,
-                        cascade,
-                        f"einsum {einsum.name}: {access} is read before it is made",
+                if not previous and tensor.name not in written:
+                    raise WorkloadError(
+                        f"cascade {cascade.name}: einsum {einsum.name}: {access} is read before "
+                        "it is made"
                     )
         if einsum.section == "init":
             initialised.add(einsum.output.tensor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archsim.errors import WorkloadError, nearest
@@ -222,11 +222,13 @@ def build_workload(
         step = Step(batch, 1, context, formats)
     else:
         step = Step(batch, context, 0, formats)
+    # The outer stages do not depend on the history: all steps of a decode share them.
+    outer = replace(step, history=0)
     stages = [
-        Stage("embedding", embedding_cascade(model, step)),
+        Stage("embedding", embedding_cascade(model, outer)),
         Stage("layer", layer_cascade(model, step), model.layers),
     ]
-    head = head_cascade(model, step)
+    head = head_cascade(model, outer)
     if head is not None:
         stages.append(Stage("head", head))
     positions = context + {"prefill": 0, "decode": new_tokens, "generate": new_tokens - 1}[phase]

@@ -5,6 +5,8 @@ Every stage reads X and writes Y. Residual sums belong to the part (attention, f
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from archsim.numberformat import FORMATS
 from workloads.cascade import Cascade
 from workloads.layers.attention import add_attention
@@ -14,6 +16,7 @@ from workloads.layers.norm import add_norm
 from workloads.model import ModelConfig
 
 
+@lru_cache(maxsize=64)
 def embedding_cascade(model: ModelConfig, step: Step) -> Cascade:
     """Return token (plus position and token-type) embedding, normalised where the model does so.
 
@@ -47,6 +50,7 @@ def embedding_cascade(model: ModelConfig, step: Step) -> Cascade:
     return builder.build()
 
 
+@lru_cache(maxsize=64)
 def layer_cascade(model: ModelConfig, step: Step) -> Cascade:
     """Return one layer: attention and feed-forward part, each with norm and residual sum.
 
@@ -78,6 +82,7 @@ def layer_cascade(model: ModelConfig, step: Step) -> Cascade:
     return builder.build()
 
 
+@lru_cache(maxsize=64)
 def head_cascade(model: ModelConfig, step: Step) -> Cascade | None:
     """Return what follows the layers, or None where nothing does.
 
