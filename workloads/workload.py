@@ -300,9 +300,9 @@ def load_workload(
     Raises
     ------
     WorkloadError
-        Unknown model or phase, a count out of range, decode of an encoder.
+        Unknown phase, a count out of range, decode of an encoder, overrides of a loaded model.
     ConfigError
-        A bad model file, precision or override.
+        An unknown id, a bad model file, precision or override.
 
     Examples
     --------
@@ -312,7 +312,12 @@ def load_workload(
     >>> decode.num_parameters()
     8030261248
     """
-    config = model if isinstance(model, ModelConfig) else load_model(model, overrides=overrides)
+    if not isinstance(model, ModelConfig):
+        config = load_model(model, overrides=overrides)
+    elif overrides:
+        raise WorkloadError("overrides need a model file or id, not a loaded model")
+    else:
+        config = model
     return build_workload(
         config,
         phase=phase,

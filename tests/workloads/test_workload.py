@@ -168,6 +168,14 @@ def test_counts_out_of_range(options, message):
         build_workload(plain.tiny_model(), **options)
 
 
+def test_a_model_can_be_given_in_three_ways():
+    by_id = load_workload("llama3-8b", context=8, overrides=("workload.layers=2",))
+    assert by_id.stages[1].repeat == 2
+    assert load_workload(by_id.model, context=8) == by_id
+    with pytest.raises(WorkloadError, match="overrides need a model file or id"):
+        load_workload(by_id.model, overrides=("workload.layers=3",))
+
+
 def test_first_token_of_an_empty_cache():
     workload = build_workload(plain.tiny_model(), phase="decode", context=0)
     assert workload.macs() == build_workload(plain.tiny_model(), context=1).macs()
