@@ -254,9 +254,7 @@ class GemmBounds:
         moved = movements(self.problem, self.tiles, order, panel)
         sizes = [m.elements * b for m, b in zip(moved, self.bytes_per_element, strict=True)]
         head = self._head(moved)
-        stored = self.rates[2].latency_ps + self.rates[2].latency_ps_per_unit * (
-            moved[2].last * self.bytes_per_element[2]
-        )
+        stored = self.rates[2].latency_ps(moved[2].last * self.bytes_per_element[2])
         terms = [
             head + cost.busy_ps - cost.last_busy_ps + cost.last_latency_ps + stored,
             head + self._port(self.read, cost.read_bytes) + stored,
@@ -280,10 +278,7 @@ class GemmBounds:
         first = moved[0].first * self.bytes_per_element[0]
         second = moved[1].first * self.bytes_per_element[1]
         shared = max((lhs.ps_per_unit[r] for r in lhs.ps_per_unit.keys() & rhs.ps_per_unit), default=0.0)
-        return np.maximum(
-            lhs.latency_ps + lhs.latency_ps_per_unit * first,
-            shared * first + rhs.latency_ps + rhs.latency_ps_per_unit * second,
-        )
+        return np.maximum(lhs.latency_ps(first), shared * first + rhs.latency_ps(second))
 
     def _resource_terms(
         self, moved: tuple[Movement, ...], sizes: list[Floats], cost: UnitCost, stored: Floats
@@ -299,7 +294,6 @@ class GemmBounds:
             if rate.ps_per_unit:
                 each_step |= m.num_tiles == steps
         early = np.where(each_step, np.maximum(sizes[2] - late, 0), 0)
-        fixed = min((rate.latency_ps for rate in loads if rate.ps_per_unit), default=0.0)
         names = set().union(*(rate.ps_per_unit for rate in (*self.rates, self.write)))
         terms = []
         for name in sorted(names):
@@ -307,8 +301,16 @@ class GemmBounds:
             for rate, size in zip(loads, sizes, strict=False):
                 busy = busy + rate.ps_per_unit.get(name, 0.0) * size
             store = out.ps_per_unit.get(name, 0.0)
-            if any(name in rate.ps_per_unit for rate in loads):
-                terms.append(busy + store * early + fixed + cost.last_latency_ps + stored)
+            # The last load ends its latency, not its occupancy, after it starts.
+            ends = [
+                rate.latency_ps(size) - rate.ps_per_unit[name] * size
+                for rate, m, b in zip(loads, moved, self.bytes_per_element, strict=False)
+                if name in rate.ps_per_unit
+                for size in (m.last * b,)
+            ]
+            if ends:
+                least = np.minimum.reduce(ends)
+                terms.append(busy + store * early + least + cost.last_latency_ps + stored)
             ports = self.write.ps_per_unit.get(name, 0.0) * cost.write_bytes
             if ports.any():
                 ports = ports + self.read.ps_per_unit.get(name, 0.0) * cost.read_bytes
@@ -322,7 +324,7 @@ class GemmBounds:
         """Return half the sums over the cycles closed by two buffers of operands and results."""
         steps = self.problem.batch * self.tiles.num_m * self.tiles.num_n * self.tiles.num_k
         times = [
-            m.num_tiles * rate.latency_ps + rate.latency_ps_per_unit * size
+            rate.latency_ps(size, m.num_tiles)
             for m, rate, size in zip(moved, self.rates, sizes, strict=True)
         ]
         terms = []

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from archsim.components.systolic_batch import buffer_words_batch
 from mappers.gemm_problem import GemmProblem, Unit, multiply_format
 from mappers.pipeline import Step
-from mappers.rates import measure
 from mappers.work import Work, in_turn, port_work, service_work
 
 if TYPE_CHECKING:
@@ -163,11 +162,16 @@ def _array_costs(
 def _vector_costs(
     vector: BoundVectorUnit, number: str, m: Ints, n: Ints, k: Ints
 ) -> _StepCosts:
-    rate = measure(lambda size: service_work(vector, "elementwise", {"mac": size}, number))
-    one = service_work(vector, "elementwise", {"mac": 1}, number)
-    least = float(max(one.occupancies.values()))
-    busy = np.maximum(rate.slowest * (m * n * k), least)
-    return busy, busy + rate.latency_ps, m * k, m * n * k, m * n
+    period = vector.clock.period_ps
+    results = m * n
+    issue = -(-results * k // vector.unit.lanes) * vector.cycles({"mac": 1})
+    if "add" in vector.actions():
+        share = np.minimum(vector.unit.lanes // results, k)
+        levels = np.ceil(np.log2(np.maximum(share, 1))).astype(np.int64)
+        issue = issue + np.where(share > 1, (1 + levels) * vector.cycles({"add": 1}), 0)
+    busy = (period * issue).astype(np.float64)
+    pipeline = float(period * vector.unit.pipeline_cycles)
+    return busy, busy + pipeline, m * k, results * k, results
 
 
 def step(

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mappers.work import Work
+
+Floats: TypeAlias = NDArray[np.float64]
 
 PROBE_BYTES = 1 << 40
 """Size at which rates are measured: large enough that rounding and set-up vanish."""
@@ -25,10 +31,10 @@ class Rate:
     ----------
     ps_per_unit
         Occupancy of each resource, ps per byte or operation.
-    latency_ps
-        Fixed part of the latency.
-    latency_ps_per_unit
-        Growth of the latency.
+    least_latency_ps
+        Latency of the smallest piece.
+    fixed_latency_ps
+        Least excess of the latency over the longest occupancy.
 
     Notes
     -----
@@ -38,8 +44,13 @@ class Rate:
     """
 
     ps_per_unit: Mapping[str, float]
-    latency_ps: float
-    latency_ps_per_unit: float
+    least_latency_ps: float
+    fixed_latency_ps: float
+
+    def latency_ps(self, size: Floats, count: Floats | float = 1.0) -> Floats:
+        """Return the sum of the latencies of `count` pieces of `size` units in all, ps."""
+        linear = count * self.fixed_latency_ps + self.slowest * size
+        return np.maximum(count * self.least_latency_ps, linear)
 
     @property
     def slowest(self) -> float:
@@ -61,9 +72,6 @@ def measure(work_of: Callable[[int], Work]) -> Rate:
     """
     large = work_of(PROBE_BYTES)
     rates = {name: ps / PROBE_BYTES * MARGIN for name, ps in large.occupancies.items()}
-    slowest = max(rates.values(), default=0.0)
-    fixed = min(
-        work.latency_ps - max(work.occupancies.values(), default=0)
-        for work in map(work_of, SMALL_PROBES)
-    )
-    return Rate(rates, float(max(fixed, 0)), slowest)
+    small = [work_of(size) for size in SMALL_PROBES]
+    excess = (work.latency_ps - max(work.occupancies.values(), default=0) for work in small)
+    return Rate(rates, float(small[0].latency_ps), float(max(min(excess), 0)))
