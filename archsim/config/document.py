@@ -187,7 +187,7 @@ class _Loader:
 
     def merged(self, text: str, file: str, folder: Path, chain: tuple[Path, ...] = ()) -> Node:
         """Return the tree of a text, merged over the tree of what it extends."""
-        tree = read_tree(text, file)
+        tree = read_tree(text, file, self._kind)
         if tree is None:
             raise ConfigError("the file is empty", location=Location(file, 1, 1), allowed="a map")
         if not isinstance(tree.value, dict):
@@ -199,7 +199,7 @@ class _Loader:
         entries = {key: node for key, node in tree.value.items() if key != EXTENDS}
         tree = tree.replaced(entries)
         if self._sources:
-            tree = attribute(tree)
+            tree = attribute(tree, self._kind)
         if base_name is not None:
             tree = _merge(self._base(base_name, folder, chain), tree)
         self.files.append(file)

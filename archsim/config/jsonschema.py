@@ -144,12 +144,18 @@ def _rewritten(schema: object, documents: bool) -> Schema:
     result: Schema = {
         key: _inside(key, value, documents) for key, value in schema.items() if key not in dropped
     }
+    if "patternProperties" in result:
+        result.pop("propertyNames", None)
+        result["additionalProperties"] = False
     if not documents:
         return result
     if schema.get("type") == "object":
         properties = result.setdefault("properties", {})
         if isinstance(properties, dict):
             properties.setdefault("source", _SOURCE)
+        names = result.get("propertyNames")
+        if isinstance(names, dict) and "enum" in names:
+            result["propertyNames"] = {"enum": [*names["enum"], "source"]}
     if not _is_number(schema):
         return result
     outer: Schema = {key: result.pop(key) for key in ("description", "default") if key in result}
@@ -167,7 +173,7 @@ def _rewritten(schema: object, documents: bool) -> Schema:
 
 
 def _inside(key: str, value: object, documents: bool) -> object:
-    if key == "properties" and isinstance(value, dict):
+    if key in ("properties", "patternProperties") and isinstance(value, dict):
         return {name: _rewritten(item, documents) for name, item in value.items()}
     if key in ("anyOf", "oneOf", "prefixItems") and isinstance(value, list):
         return [_rewritten(item, documents) for item in value]

@@ -17,7 +17,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from archsim.errors import ConfigError, nearest
-from archsim.numberformat import NumberFormat, parse_format
+from archsim.numberformat import FORMATS, NumberFormat, parse_format
 from archsim.units import (
     DIMENSION_PHRASE,
     EXAMPLE,
@@ -262,7 +262,8 @@ class Choice(Leaf):
         return {"enum": list(self.words)}
 
 
-FORMAT_PATTERN = "^[a-z]+[0-9]+(:g[1-9][0-9]*:[a-z]+[0-9]+(:[a-z]+[0-9]+)?)?$"
+_NAMED = "|".join(FORMATS)
+FORMAT_PATTERN = f"^({_NAMED})(:g[1-9][0-9]{{0,6}}:({_NAMED})(:({_NAMED}))?)?$"
 
 # The largest values are far above any machine; they keep later integer arithmetic in 64 bits.
 Frequency = Annotated[float, Quantity("frequency", 1e12, positive=True)]

@@ -69,12 +69,38 @@ def parse_override(text: str) -> Override:
             )
         if len(segments) == 1:
             raise ConfigError("a path must name something below its root", given=path_text)
-        node = read_tree(value.strip(), f"--set {path_text.strip()}")
     except ConfigError as error:
         raise error.at(location=location) from None
+    node = _value(value.strip(), path_text.strip(), location)
     if node is None or node.value is None:
         raise ConfigError("the value is missing", location=location, given=text, allowed=shape)
     return Override(text, segments, node)
+
+
+def _value(text: str, path: str, location: Location) -> Node | None:
+    """Return the tree of a value; it and its errors stand at ``--set``, without line numbers."""
+    try:
+        node = read_tree(text, location.file, path)
+    except ConfigError as error:
+        raise ConfigError(
+            error.message,
+            path=error.path or path,
+            location=location,
+            given=error.given,
+            allowed=error.allowed,
+            hint=error.hint,
+        ) from None
+    return None if node is None else _moved(node, location)
+
+
+def _moved(node: Node, location: Location) -> Node:
+    """Return a tree whose every node stands at one place."""
+    value = node.value
+    if isinstance(value, dict):
+        value = {key: _moved(item, location) for key, item in value.items()}
+    elif isinstance(value, list):
+        value = [_moved(item, location) for item in value]
+    return Node(value, location, location)
 
 
 def group_overrides(overrides: Iterable[Override | str]) -> dict[str, list[Override]]:
@@ -129,7 +155,7 @@ def _replaced(tree: Node, override: Override, document: Document, known: Collect
     if document.has_sources:
         covering = Node(OVERRIDE_SOURCE, node.location)
         wrapped = Node({SOURCE: covering, "new": node}, node.location)
-        attributed = attribute(wrapped).value
+        attributed = attribute(wrapped, override.path).value
         node = attributed["new"] if isinstance(attributed, dict) else node
         _check_source(override, node)
     unknown = _unknown(document, override)

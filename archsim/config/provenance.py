@@ -24,16 +24,19 @@ Estimate = tuple[str | float, str | float]
 """Low and high end of a range, as written: numbers, or quantities with units."""
 
 
-def attribute(root: Node) -> Node:
+def attribute(root: Node, path: str) -> Node:
     """Return a tree without ``source`` keys and leaf maps, its leaves knowing their sources.
 
     The ``source`` of the root map covers everything and also stays as a value of the document.
     """
-    own = _own_source(root, None)
+    own = _own_source(root, path, None)
     if not isinstance(root.value, dict):
-        return _attribute(root, own)
+        return _attribute(root, path, own)
     return root.replaced(
-        {k: item if k == SOURCE else _attribute(item, own) for k, item in root.value.items()}
+        {
+            key: item if key == SOURCE else _attribute(item, join_path(path, key), own)
+            for key, item in root.value.items()
+        }
     )
 
 
@@ -145,7 +148,7 @@ class _Writer:
         return best if number > counts[covering] else covering
 
 
-def _own_source(node: Node, covering: str | None) -> str | None:
+def _own_source(node: Node, path: str, covering: str | None) -> str | None:
     """Return the source that a map states, or the one that covers it."""
     entries = node.value if isinstance(node.value, dict) else {}
     if SOURCE not in entries:
@@ -155,25 +158,35 @@ def _own_source(node: Node, covering: str | None) -> str | None:
         return stated.value
     raise ConfigError(
         "a source must be text",
+        path=join_path(path, SOURCE),
         location=stated.location,
         given=stated.value if not isinstance(stated.value, dict | list) else "a map or list",
         allowed="paper and table, data sheet, 'measured' or 'estimate'; null for none",
     )
 
 
-def _attribute(node: Node, covering: str | None) -> Node:
+def _attribute(node: Node, path: str, covering: str | None) -> Node:
     if isinstance(node.value, list):
-        return node.replaced([_attribute(item, covering) for item in node.value])
+        return node.replaced(
+            [
+                _attribute(item, join_path(path, str(index)), covering)
+                for index, item in enumerate(node.value)
+            ]
+        )
     if not isinstance(node.value, dict):
         return Node(node.value, node.location, node.key_location, covering, node.estimate)
-    own = _own_source(node, covering)
+    own = _own_source(node, path, covering)
     leaf = node.value.get("value")
     if leaf is not None and _LEAF_KEYS.issuperset(node.value) and not _is_container(leaf):
         estimate = node.value.get("estimate")
-        ends = None if estimate is None else _ends(estimate)
+        ends = None if estimate is None else _ends(estimate, path)
         return Node(leaf.value, leaf.location, node.key_location, own, ends)
     return node.replaced(
-        {key: _attribute(item, own) for key, item in node.value.items() if key != SOURCE}
+        {
+            key: _attribute(item, join_path(path, key), own)
+            for key, item in node.value.items()
+            if key != SOURCE
+        }
     )
 
 
@@ -181,11 +194,14 @@ def _is_container(node: Node) -> bool:
     return isinstance(node.value, dict | list)
 
 
-def _ends(estimate: Node) -> tuple[Node, Node]:
+def _ends(estimate: Node, path: str) -> tuple[Node, Node]:
     if isinstance(estimate.value, list) and len(estimate.value) == 2:
         low, high = estimate.value
         if not (_is_container(low) or _is_container(high)):
             return low, high
     raise ConfigError(
-        "an estimate must be a range", location=estimate.location, allowed="[low, high]"
+        "an estimate must be a range",
+        path=path,
+        location=estimate.location,
+        allowed="[low, high]",
     )

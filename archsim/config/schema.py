@@ -218,8 +218,10 @@ def _report(
     context = detail.get("ctx", {})
     if kind == _ATTRIBUTE_KEY:
         loc = (*loc, str(context["key"]))
-    full_path = _walk_path(data, loc, path)
     is_key = kind in ("extra_forbidden", _ATTRIBUTE_KEY)
+    full_path = _walk_path(data, loc, path, may_lack_last=is_key or kind == "missing")
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        full_path = join_path(full_path, context["discriminator"].strip("'"))
     location = None
     if document is not None:
         location = document.key_location(full_path) if is_key else document.location(full_path)
@@ -239,8 +241,10 @@ def _report(
         message, allowed_text, hint = context["message"], context["allowed"], context["hint"]
     else:
         message, allowed_text = _phrase(kind, detail["msg"], context)
-    if kind == "missing":
+    if kind in ("missing", "union_tag_not_found"):
         given = None
+    elif kind == "union_tag_invalid":
+        given = context["tag"]
     elif given is None and not message.startswith("is empty"):
         message += " (it is empty)"
     if kind in ("literal_error", "union_tag_invalid") and isinstance(given, str):
@@ -270,7 +274,7 @@ _TYPE_PHRASE = {
     "too_long": "has too many items",
     "literal_error": "is not one of the choices",
     "union_tag_invalid": "is not one of the kinds",
-    "union_tag_not_found": "does not say its kind",
+    "union_tag_not_found": "required key is missing",
 }
 
 _BOUND_PHRASE = {
@@ -302,12 +306,11 @@ def _quoted_words(text: str) -> list[str]:
     return text.split("'")[1::2]
 
 
-def _walk_path(data: object, loc: tuple[int | str, ...], path: str) -> str:
+def _walk_path(data: object, loc: tuple[int | str, ...], path: str, *, may_lack_last: bool) -> str:
     """Return the dotted path of a pydantic location, skipping tags of unions."""
     for position, step in enumerate(loc):
         if isinstance(data, dict):
-            is_last = position == len(loc) - 1
-            if step not in data and not is_last:
+            if step not in data and not (may_lack_last and position == len(loc) - 1):
                 continue
             path = join_path(path, str(step))
             data = data.get(step)

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from archsim.errors import ConfigError, Location, nearest, show
+from archsim.config.paths import join_path
+from archsim.errors import ConfigError, Location, nearest
 
 # Together these bound what a hostile file can cost: a path has at most MAX_DEPTH keys, a document
 # at most MAX_NODES values, long texts counting as several.
@@ -95,9 +96,10 @@ class _Builder:
     """Consumes parser events; holds the stack of open maps and lists."""
 
     file: str
+    root_path: str
     stack: list[_Open] = field(default_factory=list)
     anchors: dict[str, _Anchored | None] = field(default_factory=dict)
-    root: Node | None = None
+    tree: Node | None = None
 
     def build(self, events: Iterator[yaml.Event]) -> Node | None:
         num_documents = 0
@@ -114,18 +116,29 @@ class _Builder:
                 self._start(event)
             elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
                 self._end()
-        return self.root
+        return self.tree
 
     def where(self, event: yaml.Event) -> Location:
         mark = event.start_mark
         return Location(self.file, mark.line + 1, mark.column + 1) if mark else Location(self.file)
 
     def error(self, message: str, event: yaml.Event, **parts: str) -> ConfigError:
-        return ConfigError(message, location=self.where(event), **parts)
+        return ConfigError(message, path=self.path(), location=self.where(event), **parts)
+
+    def path(self) -> str | None:
+        """Return the dotted path of the value or key that is being read."""
+        path = self.root_path
+        for item in self.stack:
+            if isinstance(item.node.value, list):
+                path = join_path(path, str(len(item.node.value)))
+            elif item.key is not None:
+                path = join_path(path, item.key)
+        return path or None
 
     def _refuse_tag(self, event: yaml.NodeEvent, tag: str | None) -> None:
         if tag is not None:
-            raise self.error("tags are not allowed", event, given=tag, allowed="plain values")
+            written = tag.replace("tag:yaml.org,2002:", "!!", 1)
+            raise self.error("tags are not allowed", event, given=written, allowed="plain values")
 
     def _start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         self._refuse_tag(event, event.tag)
@@ -204,12 +217,13 @@ class _Builder:
         if isinstance(entries, dict) and value in entries:
             first = entries[value].key_location
             line = first.line if first else 0
-            raise self.error(f"duplicate key {show(value)}; it stands in line {line} too", event)
+            top.key = value
+            raise self.error(f"duplicate key; it stands in line {line} too", event)
         top.key, top.key_location = value, self.where(event)
 
     def _add(self, node: Node, size: int, height: int) -> None:
         if not self.stack:
-            self.root = node
+            self.tree = node
             return
         top = self.stack[-1]
         if isinstance(top.node.value, dict):
@@ -223,6 +237,7 @@ class _Builder:
         if sum(item.size for item in self.stack) > MAX_NODES:
             raise ConfigError(
                 "too many values (aliases count as what they expand to)",
+                path=self.path(),
                 location=node.location,
                 allowed=f"at most {MAX_NODES}",
             )
@@ -269,7 +284,7 @@ def _hint(name: str | None) -> dict[str, str]:
     return {} if name is None else {"hint": name}
 
 
-def read_tree(text: str, file: str) -> Node | None:
+def read_tree(text: str, file: str, path: str = "") -> Node | None:
     """Read YAML text into a tree; None for a text without any value.
 
     Parameters
@@ -278,6 +293,8 @@ def read_tree(text: str, file: str) -> Node | None:
         One YAML document.
     file : str
         Its name in messages.
+    path : str
+        Dotted path of the value, for messages.
 
     Raises
     ------
@@ -300,7 +317,7 @@ def read_tree(text: str, file: str) -> Node | None:
     # libyaml where PyYAML was built with it: ten times faster, the same events.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return _Builder(file).build(yaml.parse(text, Loader=loader))
+        return _Builder(file, path).build(yaml.parse(text, Loader=loader))
     except yaml.reader.ReaderError as error:
         raise ConfigError(
             "is not text",

@@ -6,7 +6,7 @@ import os
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from archsim.config.document import _REGISTRIES, load_document, parse_document
@@ -280,7 +280,6 @@ plain = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(keys, plain, max_size=5))
 def test_plain_data_survives_writing_and_reading(data):
     document = parse(to_yaml(data) if data else "{}")
@@ -305,7 +304,6 @@ leaves = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from("uvw"), st.recursive(leaves, sourced, max_leaves=15), max_size=3

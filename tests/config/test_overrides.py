@@ -62,7 +62,7 @@ def test_errors_of_overridden_values_name_the_override():
     with pytest.raises(ConfigError) as caught:
         machine_of(overridden("hardware.components.dram.bandwidth=940 MHz"))
     assert str(caught.value) == (
-        "--set hardware.components.dram.bandwidth:1:1: hardware.components.dram.bandwidth: "
+        "--set: hardware.components.dram.bandwidth: "
         "is a frequency, but a bandwidth is wanted; given '940 MHz'; "
         "allowed: a bandwidth with its unit, such as '614 GB/s'"
     )
@@ -109,20 +109,20 @@ def test_errors_of_overridden_values_name_the_override():
         ),
         (
             "hardware.name=!!python/name:os.system x",
-            "--set hardware.name:1:1: tags are not allowed; "
-            "given 'tag:yaml.org,2002:python/name:os.system'; allowed: plain values",
+            "--set: hardware.name: tags are not allowed; "
+            "given '!!python/name:os.system'; allowed: plain values",
         ),
         (
             "hardware.name=[",
-            "--set hardware.name:2:1: is not YAML: did not find expected node content",
+            "--set: hardware.name: is not YAML: did not find expected node content",
         ),
         (
             "hardware.constants.channels=${constants.channels}",
-            "--set hardware.constants.channels:1:1: hardware.constants.channels: expressions "
+            "--set: hardware.constants.channels: expressions "
             "refer to each other in a cycle; "
             "given 'hardware.constants.channels → hardware.constants.channels'",
         ),
-        ("hardware.source=3", "--set hardware.source:1:1: a source must be text; "
+        ("hardware.source=3", "--set: a source must be text; "
                               "given 'hardware.source=3'"),
     ],
 )  # fmt: skip
