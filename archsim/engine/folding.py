@@ -38,12 +38,12 @@ from archsim.engine.layout import (
     LAST_NUMBER,
     LOGGING,
     MASK,
+    MAX_FAILS,
     MEMBER,
     MIN_FOLD,
     NEED,
     NO_BOUND,
     NUM_JUMPS,
-    NUM_OPS,
     NUM_RECORDING,
     NUMBER,
     OP,
@@ -103,26 +103,12 @@ def guess(mem: Memory, loop: int, left: int) -> None:
     """Compare with the snapshot and start recording on a match; else renew an old snapshot."""
     if mem[loop + PHASE] == SNAPPED:
         age = mem[loop + INDEX] - mem[loop + AT]
-        if matches(mem, loop, True):
+        if matches(mem, loop):
             if left < 2 * age:
                 forget(mem, loop)
                 mem[loop + WAIT] = mem[loop + TRIP]
                 return
-            base = mem[loop + DEPTH] * mem[NUM_OPS]
-            first = mem[mem[DELTA] + base + mem[mem[mem[loop + OPS]] + OP]]
-            uniform = 1
-            for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
-                number = base + mem[mem[entry] + OP]
-                mem[mem[MEMBER] + number] = 1
-                if mem[mem[DELTA] + number] != first:
-                    uniform = 0
-            mem[loop + UNIFORM] = uniform
-            mem[loop + PHASE] = RECORDING
-            mem[loop + PERIOD] = age
-            mem[loop + BOUND] = NO_BOUND
-            snapshot(mem, loop)
-            mem[mem[STACK] + mem[NUM_RECORDING]] = loop
-            mem[NUM_RECORDING] += 1
+            record(mem, loop, age)
             return
         if age <= mem[loop + GAP]:
             return
@@ -131,19 +117,39 @@ def guess(mem: Memory, loop: int, left: int) -> None:
     mem[loop + PHASE] = SNAPPED
 
 
+def record(mem: Memory, loop: int, period: int) -> None:
+    """Begin to record a period, under the advances that `matches` kept."""
+    delta = mem[loop + DELTA]
+    member = mem[loop + MEMBER]
+    first = mem[delta + mem[mem[mem[loop + OPS]] + OP]]
+    mem[loop + UNIFORM] = 1
+    for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
+        number = mem[mem[entry] + OP]
+        mem[member + number] = 1
+        if mem[delta + number] != first:
+            mem[loop + UNIFORM] = 0
+    mem[loop + PHASE] = RECORDING
+    mem[loop + PERIOD] = period
+    mem[loop + BOUND] = NO_BOUND
+    snapshot(mem, loop)
+    mem[mem[STACK] + mem[NUM_RECORDING]] = loop
+    mem[NUM_RECORDING] += 1
+
+
 def conclude(mem: Memory, jumps: Memory, loop: int) -> int:
     """End a recorded period: check that the state moved as guessed, and jump if it did."""
     mem[NUM_RECORDING] -= 1
-    base = mem[loop + DEPTH] * mem[NUM_OPS]
-    copies = min(mem[loop + BOUND], (mem[loop + TRIP] - mem[loop + INDEX]) // mem[loop + PERIOD])
-    if not matches(mem, loop, False):
+    copies = (mem[loop + TRIP] - mem[loop + INDEX]) // mem[loop + PERIOD]
+    if mem[loop + BOUND] < copies:
+        copies = mem[loop + BOUND]
+    if not matches(mem, loop):
         copies = 0
     at = mem[loop + SNAPSHOT]
     for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
         op = mem[entry]
         count = mem[op] - 1 + mem[op + SHIFT] - mem[at]
         # A wait skipped for lack of instances may apply later; an unfilled ring may be read later.
-        skipped = mem[mem[MEMBER] + base + mem[op + OP]] == 2
+        skipped = mem[mem[loop + MEMBER] + mem[op + OP]] == 2
         if count > 0 and (skipped or mem[at] + 1 < mem[op + NEED]):
             copies = 0
         at += 2 + mem[op + NEED]
@@ -157,7 +163,7 @@ def conclude(mem: Memory, jumps: Memory, loop: int) -> int:
         return DONE
     for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
         op = mem[entry]
-        advance = mem[mem[DELTA] + base + mem[op + OP]]
+        advance = mem[mem[loop + DELTA] + mem[op + OP]]
         latest = mem[mem[op + RING] + ((mem[op] - 1) & mem[op + MASK])]
         if advance > 0 and copies > (TIME_LIMIT - 1 - latest) // advance:
             return OVERFLOW
@@ -167,8 +173,8 @@ def conclude(mem: Memory, jumps: Memory, loop: int) -> int:
 
 def jump(mem: Memory, jumps: Memory, loop: int, copies: int) -> None:
     """Move the state of a loop by ``copies`` proven periods."""
-    delta = mem[DELTA] + mem[loop + DEPTH] * mem[NUM_OPS]
-    moved = mem[MEMBER] + mem[loop + DEPTH] * mem[NUM_OPS]
+    delta = mem[loop + DELTA]
+    moved = mem[loop + MEMBER]
     at = mem[loop + SNAPSHOT]
     row = mem[JUMP_USED] * JUMP_WIDTH
     for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
@@ -206,7 +212,7 @@ def jump(mem: Memory, jumps: Memory, loop: int, copies: int) -> None:
     forget(mem, loop)
     if mem[loop + JUMPED] == 0:
         first = mem[loop + AT] - mem[loop + PERIOD]
-        mem[loop + HINT] = first if first > mem[loop + HINT] else max(first - 1, 1)
+        mem[loop + HINT] = first if first > mem[loop + HINT] or first == 1 else first - 1
     mem[NUM_JUMPS] += 1
     mem[loop + JUMPED] = 1
     mem[loop + INDEX] += copies * mem[loop + PERIOD]
@@ -219,19 +225,22 @@ def jump(mem: Memory, jumps: Memory, loop: int, copies: int) -> None:
 def back_off(mem: Memory, loop: int) -> None:
     """After a failed proof wait 1, 3, 7, 15, … iterations before the next snapshot."""
     mem[loop + PHASE] = BLANK
-    mem[loop + FAILS] = min(mem[loop + FAILS] + 1, 40)
+    if mem[loop + FAILS] < MAX_FAILS:
+        mem[loop + FAILS] += 1
     mem[loop + WAIT] = mem[loop + INDEX] + (1 << mem[loop + FAILS]) - 1
-    mem[loop + GAP] = max(mem[loop + GAP], mem[loop + PERIOD] + 1)
+    if mem[loop + GAP] <= mem[loop + PERIOD]:
+        mem[loop + GAP] = mem[loop + PERIOD] + 1
 
 
-def matches(mem: Memory, loop: int, learn: bool) -> bool:
+def matches(mem: Memory, loop: int) -> bool:
     """Whether the state is that of the snapshot, each operation moved by its own advance.
 
-    With ``learn`` the advances are taken from the difference and kept, and increments are compared
-    as well; without, the advances must be those kept.
+    While searching, the advances are taken from the difference and kept, and increments are
+    compared as well; at the end of a recorded period they must be those kept.
     """
+    learn = mem[loop + PHASE] != RECORDING
     at = mem[loop + SNAPSHOT]
-    delta = mem[DELTA] + mem[loop + DEPTH] * mem[NUM_OPS]
+    delta = mem[loop + DELTA]
     previous = mem[loop + PREVIOUS]
     for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
         op = mem[entry]
@@ -331,11 +340,10 @@ def keep_latest(mem: Memory, loop: int, previous: int) -> None:
 
 def forget(mem: Memory, loop: int) -> None:
     """Clear the advances of a loop, so that its operations count as outside again."""
-    base = mem[loop + DEPTH] * mem[NUM_OPS]
     for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
         number = mem[mem[entry] + OP]
-        mem[mem[DELTA] + base + number] = 0
-        mem[mem[MEMBER] + base + number] = 0
+        mem[mem[loop + DELTA] + number] = 0
+        mem[mem[loop + MEMBER] + number] = 0
 
 
 def prove(mem: Memory, op: int, start: int, author: int) -> None:
@@ -348,34 +356,35 @@ def prove(mem: Memory, op: int, start: int, author: int) -> None:
     level = mem[NUM_RECORDING] - 1
     while level >= 0:
         loop = mem[mem[STACK] + level]
-        delta = mem[DELTA] + mem[loop + DEPTH] * mem[NUM_OPS]
+        delta = mem[loop + DELTA]
         own = mem[delta + mem[op + OP]]
         bound = mem[loop + BOUND]
-        if (mem[delta + author] if author >= 0 else 0) != own:
+        binding = 0
+        if author >= 0:
+            binding = mem[delta + author]
+        if binding != own:
             bound = 0
         for hold in range(mem[op + HOLDS], mem[op + HOLDS_END], HOLD_WIDTH):
             slot = mem[hold + SLOT]
             if mem[hold + SERVERS] != 1:
                 resource = mem[hold + RESOURCE]
                 slot += SLOT_WIDTH * mem[resource + POS]
-                if mem[resource + LAST_AUTHOR] >= 0:
-                    rate = mem[delta + mem[resource + LAST_AUTHOR]] - own
-                    if rate > 0:
-                        bound = min(bound, (start - mem[resource + LAST] - 1) // rate)
-            if mem[slot + AUTHOR] >= 0:
-                rate = mem[delta + mem[slot + AUTHOR]] - own
-                if rate > 0:
-                    bound = min(bound, (start - mem[slot] - 1) // rate)
+                other = mem[resource + LAST_AUTHOR]
+                if other >= 0:
+                    rate = mem[delta + other] - own
+                    bound = catch_up(bound, start - mem[resource + LAST], rate)
+            other = mem[slot + AUTHOR]
+            if other >= 0:
+                bound = catch_up(bound, start - mem[slot], mem[delta + other] - own)
         for con in range(mem[op + CONS], mem[op + CONS_END], CON_WIDTH):
             source = mem[con]
             head = mem[source] - mem[con + BACK]
             if head + mem[source + SHIFT] >= mem[con + ENTRY]:
-                rate = mem[delta + mem[source + OP]] - own
-                if rate > 0:
-                    time = mem[mem[con + SOURCE_RING] + (head & mem[con + SOURCE_MASK])]
-                    bound = min(bound, (start - time - mem[con + WEIGHT] - 1) // rate)
+                time = mem[mem[con + SOURCE_RING] + (head & mem[con + SOURCE_MASK])]
+                slack = start - time - mem[con + WEIGHT]
+                bound = catch_up(bound, slack, mem[delta + mem[source + OP]] - own)
             elif mem[con + SCOPE_DEPTH] <= mem[loop + DEPTH]:
-                member = mem[MEMBER] + mem[loop + DEPTH] * mem[NUM_OPS] + mem[source + OP]
+                member = mem[loop + MEMBER] + mem[source + OP]
                 if mem[member] != 0:
                     mem[member] = 2
         mem[loop + BOUND] = bound
@@ -386,3 +395,12 @@ def prove(mem: Memory, op: int, start: int, author: int) -> None:
             for above in range(level, mem[NUM_RECORDING]):
                 mem[mem[STACK] + above] = mem[mem[STACK] + above + 1]
         level -= 1
+
+
+def catch_up(bound: int, slack: int, rate: int) -> int:
+    """Periods, at most ``bound``, for which a source that gains ``rate`` in each stays behind."""
+    if rate > 0:
+        periods = (slack - 1) // rate
+        if periods < bound:
+            return periods
+    return bound

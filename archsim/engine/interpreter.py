@@ -34,7 +34,7 @@ class _Hold(NamedTuple):
     start_ps: int
     release_ps: int
     op: int
-    index: int
+    number: int
 
 
 @dataclass(frozen=True)
@@ -185,10 +185,10 @@ def _decide(
         if len(history) >= servers:
             free = history[-servers]
             if free.release_ps > best.start_ps:
-                best = Instance(free.release_ps, "release", h, free.op, free.index)
+                best = Instance(free.release_ps, "release", h, free.op, free.number)
         if servers > 1 and history and history[-1].start_ps > best.start_ps:
             last = history[-1]
-            best = Instance(last.start_ps, "order", h, last.op, last.index)
+            best = Instance(last.start_ps, "order", h, last.op, last.number)
     for c in program.constraints(op):
         source = program.sources[c]
         index = len(runs[source]) - program.backs[c]

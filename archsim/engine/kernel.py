@@ -47,12 +47,14 @@ from archsim.engine.layout import (
     LOG_WIDTH,
     LOGGING,
     MASK,
+    NOBODY,
     NUM_RECORDING,
     NUMBER,
     OCCUPANCY,
     OP,
     OPS,
     OPS_END,
+    ORIGIN,
     OUTER,
     OVERFLOW,
     PC,
@@ -97,15 +99,21 @@ def run_plain(mem: Memory, first: int, last: int) -> int:
             if mem[hold + SERVERS] != 1:
                 resource = mem[hold + RESOURCE]
                 slot += SLOT_WIDTH * mem[resource + POS]
-                start = max(start, mem[resource + LAST])
-            start = max(start, mem[slot])
+                time = mem[resource + LAST]
+                if time > start:
+                    start = time
+            time = mem[slot]
+            if time > start:
+                start = time
         con = mem[op + CONS]
         scoped = mem[op + SCOPED]
         while con < scoped:
             place = mem[con + SOURCE_RING] + (
                 (mem[mem[con]] - mem[con + BACK]) & mem[con + SOURCE_MASK]
             )
-            start = max(start, mem[place] + mem[con + WEIGHT])
+            time = mem[place] + mem[con + WEIGHT]
+            if time > start:
+                start = time
             con += CON_WIDTH
         scoped = mem[op + CONS_END]
         while con < scoped:
@@ -113,7 +121,9 @@ def run_plain(mem: Memory, first: int, last: int) -> int:
             head = mem[source] - mem[con + BACK]
             if head + mem[source + SHIFT] >= mem[con + ENTRY]:
                 place = mem[con + SOURCE_RING] + (head & mem[con + SOURCE_MASK])
-                start = max(start, mem[place] + mem[con + WEIGHT])
+                time = mem[place] + mem[con + WEIGHT]
+                if time > start:
+                    start = time
             con += CON_WIDTH
         head = mem[op]
         mem[op] = head + 1
@@ -140,7 +150,7 @@ def run_recorded(mem: Memory, log: Memory, first: int, last: int) -> int:
     row = mem[LOG_USED] * LOG_WIDTH
     for site in range(first, last):
         op = mem[site]
-        start, code, author, number = 0, 0, -1, -1
+        start, code, author, number = mem[ORIGIN], 0, mem[NOBODY], -1
         holds = mem[op + HOLDS]
         holds_end = mem[op + HOLDS_END]
         for hold in range(holds, holds_end, HOLD_WIDTH):

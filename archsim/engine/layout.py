@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import MutableSequence
 
-# Header.
+# Header. `ORIGIN` holds time zero, `NOBODY` the author of what time zero decides (-1): read from
+# memory, so that the compiler sees integers and not constants of a type of their own.
 PC, SIMULATED, LIMIT, FOLDING, LOGGING = 0, 1, 2, 3, 4
 LOG_USED, LOG_ROOM, JUMP_USED, JUMP_ROOM, NUM_JUMPS = 5, 6, 7, 8, 9
-NUM_RECORDING, STACK, DELTA, MEMBER, NUM_OPS = 10, 11, 12, 13, 14
-HEADER = 16
+NUM_RECORDING, STACK, ORIGIN, NOBODY = 10, 11, 12, 13
+HEADER = 14
 # Operation: ring of its last starts (head never wraps), its holds and constraints; its instance
 # number is head + shift; `NEED` is how many of its last starts anything may look at.
 HEAD, RING, MASK, HOLDS, HOLDS_END, CONS, SCOPED, CONS_END = 0, 1, 2, 3, 4, 5, 6, 7
@@ -30,7 +31,7 @@ RELEASE, AUTHOR, NUMBER, SLOT_WIDTH = 0, 1, 2, 3
 INDEX, TRIP, BASE, SLOPE, OUTER, TABLE, DEPTH, FOLDABLE, BODY, EXIT = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 ENTRIES, ENTRIES_END, OPS, OPS_END, RESOURCES, RESOURCES_END = 10, 11, 12, 13, 14, 15
 SNAPSHOT, PREVIOUS, PHASE, AT, PERIOD, BOUND, GAP, WAIT = 16, 17, 18, 19, 20, 21, 22, 23
-FAILS, HINT, UNIFORM, JUMPED, LOOP, LOOP_WIDTH = 24, 25, 26, 27, 28, 30
+FAILS, HINT, UNIFORM, JUMPED, DELTA, MEMBER, LOOP_WIDTH = 24, 25, 26, 27, 28, 29, 30
 # Tape.
 RUN, ENTER, LEAVE, STOP, TAPE_WIDTH = 0, 1, 2, 3, 3
 # Phases of a loop: nothing known, snapshot taken, recording a period, recording refused.
@@ -44,6 +45,6 @@ TIME_LIMIT = 1 << TIME_LIMIT_BITS
 NO_BOUND = 1 << 62
 LOG_WIDTH = 6
 JUMP_WIDTH = 6
-MIN_FOLD = 4
+MIN_FOLD, MAX_FAILS = 4, 40
 
 Memory = MutableSequence[int]

@@ -165,6 +165,7 @@ class _Writer:
 
     def loops(self, loops: dict[int, _Loop], *, fold: bool) -> None:
         program, mem = self.program, self.mem
+        depth = 1 + max((loop.depth for loop in loops.values()), default=0)
         entries: dict[int, list[int]] = {}
         for c, scope in enumerate(program.scopes):
             if scope in loops:
@@ -173,6 +174,8 @@ class _Writer:
         for loop in loops.values():
             loop.row = self.room(at.LOOP_WIDTH)
         tables: dict[tuple[int, ...], int] = {}
+        deltas = [self.room(2 * len(program.ops)) for _ in range(depth)]
+        mem[at.STACK] = self.room(depth)
         for loop in loops.values():
             row, trip = loop.row, program.trips[loop.number]
             ops = list(reversed(loop.ops))
@@ -193,7 +196,8 @@ class _Writer:
             mem[row + at.RESOURCES] = self.rows([self.resource_rows[r] for r in used])
             mem[row + at.RESOURCES_END] = len(mem)
             mem[row + at.HINT] = 1
-            mem[row + at.LOOP] = loop.number
+            mem[row + at.DELTA] = deltas[loop.depth]
+            mem[row + at.MEMBER] = deltas[loop.depth] + len(program.ops)
             mem[row + at.PREVIOUS] = -1
             if mem[row + at.FOLDABLE]:
                 state = sum(2 + mem[self.op_rows[op] + at.NEED] for op in ops)
@@ -258,14 +262,9 @@ def lower(program: Program, *, fold: bool, logging: bool) -> Lowered:
     writer.loops(loops, fold=fold)
     writer.tape(tape, loops)
     mem = writer.mem
-    depth = 1 + max((loop.depth for loop in loops.values()), default=0)
-    num_ops = len(program.ops)
     mem[at.FOLDING] = int(fold)
     mem[at.LOGGING] = int(logging)
-    mem[at.NUM_OPS] = num_ops
-    mem[at.STACK] = writer.room(depth)
-    mem[at.DELTA] = writer.room(depth * num_ops)
-    mem[at.MEMBER] = writer.room(depth * num_ops)
+    mem[at.NOBODY] = -1
     if any(row < at.HEADER for row in writer.op_rows):
         raise SimulationError(f"program {program.name!r} has no valid tape")
     return Lowered(mem, writer.op_rows)

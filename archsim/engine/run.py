@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from array import array
 from typing import Literal
 
 from archsim.engine import compiled, layout
@@ -95,17 +95,15 @@ class _Run:
 
     def compiled(self) -> None:
         """Run, or go on, compiled."""
-        import numpy as np
-
+        kernel = compiled.compiled_advance()
         self.mem[layout.LIMIT] = self.limit
-        self.mem = np.array(self.mem, dtype=np.int64)
-        self.log = np.array(self.log, dtype=np.int64)
-        self.jumps = np.array(self.jumps, dtype=np.int64)
-        if self._advance(compiled.compiled_advance()) != layout.DONE:
+        self.mem = array("q", self.mem)
+        self.log = array("q", self.log)
+        self.jumps = array("q", self.jumps)
+        if self._advance(kernel) != layout.DONE:
             self._refuse()
-        self.mem = self.mem.tolist()
 
-    def _advance(self, kernel: Callable[[layout.Memory, layout.Memory, layout.Memory], int]) -> int:
+    def _advance(self, kernel: compiled.Advance) -> int:
         while True:
             self.mem[layout.LOG_ROOM] = len(self.log) // layout.LOG_WIDTH
             self.mem[layout.JUMP_ROOM] = len(self.jumps) // layout.JUMP_WIDTH
@@ -117,9 +115,9 @@ class _Run:
             if status != layout.ROOM:
                 return status
             if self.mem[self.mem[layout.PC]] == layout.RUN:
-                self.log = _doubled(self.log)
+                self.log.extend([0] * len(self.log))
             else:
-                self.jumps = _doubled(self.jumps)
+                self.jumps.extend([0] * len(self.jumps))
 
     def _refuse(self) -> None:
         raise OperationBudgetError(
@@ -157,14 +155,6 @@ class _Run:
             jumps=mem[layout.NUM_JUMPS],
             log=log,
         )
-
-
-def _doubled(values: layout.Memory) -> layout.Memory:
-    if isinstance(values, list):
-        return values + [0] * len(values)
-    import numpy as np
-
-    return np.concatenate([values, np.zeros(len(values), dtype=np.int64)])
 
 
 def warmup() -> dict[str, float]:
