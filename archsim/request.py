@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from archsim.errors import ConfigError
+from archsim.errors import ConfigError, Location, nearest
 
 if TYPE_CHECKING:
     from archsim.results import Result
 
 FIDELITIES: Final = ("roofline", "tile")
 """Rungs that a run can ask for."""
+
+OPTION_KINDS: Final[dict[str, type]] = {
+    "phase": str,
+    "batch": int,
+    "context": int,
+    "new_tokens": int,
+    "precision": str,
+    "fidelity": str,
+    "fidelity_fallback": bool,
+    "ignore_capacity": bool,
+    "seed": int,
+}
+"""Options that ``--set options.NAME=VALUE`` may set, and the kind of their values."""
+
+KIND_PHRASES: Final[dict[type, str]] = {
+    str: "text",
+    int: "a whole number",
+    bool: "true or false",
+}
 
 BARE_CLASS: Final = "attention"
 """Mapper class that a bare ``--mapper ID`` means."""
@@ -69,21 +89,71 @@ class RunRequest:
         """
         from archsim.composition import simulate
 
+        resolved = self.resolved()
         return simulate(
-            self.hardware,
-            self.model,
-            phase=self.phase,
-            batch=self.batch,
-            context=self.context,
-            new_tokens=self.new_tokens,
-            precision=self.precision,
-            mapper=mapper_choices(self.mapper) or None,
-            fidelity=self.fidelity,
-            fidelity_fallback=self.fidelity_fallback,
-            overrides=tuple(self.overrides),
-            ignore_capacity=self.ignore_capacity,
-            seed=self.seed,
+            resolved.hardware,
+            resolved.model,
+            phase=resolved.phase,
+            batch=resolved.batch,
+            context=resolved.context,
+            new_tokens=resolved.new_tokens,
+            precision=resolved.precision,
+            mapper=mapper_choices(resolved.mapper) or None,
+            fidelity=resolved.fidelity,
+            fidelity_fallback=resolved.fidelity_fallback,
+            overrides=tuple(resolved.overrides),
+            ignore_capacity=resolved.ignore_capacity,
+            seed=resolved.seed,
         )
+
+    def resolved(self) -> RunRequest:
+        """Return the same request with ``mapper.`` and ``options.`` overrides made options.
+
+        Raises
+        ------
+        ConfigError
+            An override that cannot be read, names no option, or has a value of the wrong kind.
+        """
+        from archsim.config.overrides import parse_override
+
+        options: dict[str, Any] = {}
+        mapper = dict(mapper_choices(self.mapper))
+        kept = []
+        for text in self.overrides:
+            override = parse_override(text)
+            if override.root in ("hardware", "workload"):
+                kept.append(text)
+                continue
+            key, value = ".".join(override.segments[1:]), override.node.value
+            if override.root == "mapper":
+                mapper[key] = str(_of_kind(str, value, override.path))
+            else:
+                options[_option(key, override.path)] = _of_kind(
+                    OPTION_KINDS[key], value, override.path
+                )
+        chosen = tuple(f"{name}={mapper[name]}" for name in sorted(mapper))
+        plain = dataclasses.replace(self, mapper=chosen, overrides=tuple(kept))
+        return dataclasses.replace(plain, **options)
+
+
+def _option(key: str, path: str) -> str:
+    if key not in OPTION_KINDS:
+        raise ConfigError(
+            "there is no such option",
+            path=path,
+            given=key,
+            allowed=sorted(OPTION_KINDS),
+            hint=nearest(key, OPTION_KINDS),
+        )
+    return key
+
+
+def _of_kind(kind: type, value: object, path: str) -> object:
+    if type(value) is not kind:
+        raise ConfigError(
+            f"must be {KIND_PHRASES[kind]}", location=Location("--set"), path=path, given=value
+        )
+    return value
 
 
 def mapper_choices(texts: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,261 @@
+"""The commands and their options: words in, one call of the module that does the work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="archsim",
+    help="Simulate transformer inference on an accelerator: latency, energy, and what limits it.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Phase = Annotated[str | None, typer.Option(help="prefill, decode or generate.")]
+Batch = Annotated[int | None, typer.Option(help="Sequences side by side.")]
+Context = Annotated[
+    int | None,
+    typer.Option(help="Prompt length; for decode the KV length before the new token."),
+]
+NewTokens = Annotated[int | None, typer.Option(help="New tokens per sequence.")]
+Mappers = Annotated[
+    list[str] | None,
+    typer.Option("--mapper", metavar="CLASS=ID", help="Mapper of a class; a bare ID: attention."),
+]
+Fidelity = Annotated[str, typer.Option(help="roofline or tile.")]
+Fallback = Annotated[
+    bool,
+    typer.Option("--fidelity-fallback", help="Let a lower rung stand in where one is missing."),
+]
+Precision = Annotated[
+    str | None, typer.Option(help="Number formats, e.g. weights=int8,act=bf16,kv=fp8.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Override a value, e.g. hardware.components.dram.bandwidth='800 GB/s'. Repeatable.",
+    ),
+]
+IgnoreCapacity = Annotated[
+    bool, typer.Option("--ignore-capacity", help="Run although it does not fit.")
+]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Only JSON on standard output.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="CSV on standard output.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Also save it, as JSON or CSV."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from archsim.cli.information import print_version
+
+        print_version()
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_version, help="Show the version."),
+    ] = False,
+) -> None:
+    """Print the help if no command is given."""
+    del version
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def run(
+    hardware: Annotated[
+        str | None, typer.Argument(metavar="HW", help="Id (see list hardware) or YAML file.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="Id (see list models) or YAML file.")
+    ] = None,
+    phase: Phase = None,
+    batch: Batch = None,
+    context: Context = None,
+    new_tokens: NewTokens = None,
+    mapper: Mappers = None,
+    fidelity: Fidelity = "tile",
+    fidelity_fallback: Fallback = False,
+    precision: Precision = None,
+    overrides: Overrides = None,
+    ignore_capacity: IgnoreCapacity = False,
+    seed: Seed = 0,
+    repeat: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="RESULT", help="Run a saved result's configuration again."),
+    ] = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    output: Output = None,
+) -> int:
+    """Simulate a model on a machine and say what limits it."""
+    from archsim.cli import simulation
+
+    chosen = simulation.Choices(
+        phase=phase,
+        batch=batch,
+        context=context,
+        new_tokens=new_tokens,
+        mapper=mapper,
+        fidelity=fidelity,
+        fidelity_fallback=fidelity_fallback,
+        precision=precision,
+        overrides=overrides,
+        ignore_capacity=ignore_capacity,
+        seed=seed,
+    )
+    printing = simulation.Printing(as_json=as_json, as_csv=as_csv, output=output)
+    if repeat is not None:
+        return simulation.run_again(repeat, [hardware, model], chosen, printing)
+    return simulation.run_once(hardware, model, chosen, printing)
+
+
+@app.command()
+def compare(
+    names: Annotated[
+        list[str], typer.Argument(metavar="HW1 HW2 … MODEL", help="Machines, then one model.")
+    ],
+    phase: Phase = None,
+    batch: Batch = None,
+    context: Context = None,
+    new_tokens: NewTokens = None,
+    mapper: Mappers = None,
+    fidelity: Fidelity = "tile",
+    fidelity_fallback: Fallback = False,
+    precision: Precision = None,
+    overrides: Overrides = None,
+    ignore_capacity: IgnoreCapacity = False,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    output: Output = None,
+) -> int:
+    """Simulate one model on several machines, side by side."""
+    from archsim.cli import simulation
+
+    chosen = simulation.Choices(
+        phase=phase,
+        batch=batch,
+        context=context,
+        new_tokens=new_tokens,
+        mapper=mapper,
+        fidelity=fidelity,
+        fidelity_fallback=fidelity_fallback,
+        precision=precision,
+        overrides=overrides,
+        ignore_capacity=ignore_capacity,
+        seed=seed,
+    )
+    printing = simulation.Printing(as_json=as_json, as_csv=as_csv, output=output)
+    return simulation.compare(names, chosen, printing)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="Hardware, model or claims YAML, or a result.")],
+    as_json: AsJson = False,
+) -> int:
+    """Check a file and count its numbers without a source."""
+    from archsim.cli import files
+
+    return files.check(file, as_json=as_json)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Machine or model: id or YAML file.")],
+    overrides: Overrides = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Also save it as YAML (--json: JSON)."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show a resolved machine or model with the source of each number."""
+    from archsim.cli import files
+
+    return files.show(name, overrides or [], output=output, as_json=as_json)
+
+
+@app.command()
+def schema(
+    what: Annotated[
+        str, typer.Argument(metavar="KIND", help="hardware, workload, claims, result.")
+    ],
+    as_json: AsJson = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also save it.")
+    ] = None,
+) -> int:
+    """Print the JSON Schema of a kind of file (always JSON)."""
+    from archsim.cli import files
+
+    del as_json
+    return files.schema(what, output=output)
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND", help="hardware, models, mappers, components, suites or benches."
+        ),
+    ],
+    as_json: AsJson = False,
+) -> int:
+    """List what is installed."""
+    from archsim.cli import information
+
+    return information.listing(what, as_json=as_json)
+
+
+@app.command()
+def validate(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="See list suites.")],
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE_OR_DIR", help="Score these cases instead.")
+    ] = None,
+    as_json: AsJson = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also save it as JSON.")
+    ] = None,
+) -> int:
+    """Score predictions against measured numbers."""
+    from archsim.cli import scoring
+
+    return scoring.validate(suite, data, output=output, as_json=as_json)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="See list benches.")],
+    as_json: AsJson = False,
+) -> int:
+    """Measure our own speed, in CPU seconds."""
+    from archsim.cli import scoring
+
+    return scoring.bench(name, as_json=as_json)
+
+
+@app.command()
+def warmup(as_json: AsJson = False) -> int:
+    """Compile the engine's kernels ahead of time."""
+    from archsim.cli import scoring
+
+    return scoring.warmup(as_json=as_json)

@@ -1,0 +1,139 @@
+"""The command ``list`` and the option ``--version``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from archsim.cli.output import print_json, print_report, print_text
+from archsim.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from archsim.registry import Registry
+
+KINDS: Final = ("hardware", "models", "mappers", "components", "suites", "benches")
+
+
+class Listing(NamedTuple):
+    """Columns (a leading ``>`` aligns to the right) and, for each item, its record and its row."""
+
+    columns: tuple[str, ...]
+    records: list[dict[str, object]]
+    rows: list[list[str]]
+
+
+def print_version() -> None:
+    """Print the program's name and version."""
+    from importlib.metadata import version
+
+    print_text(f"archsim {version('archsim')}\n")
+
+
+def listing(what: str, *, as_json: bool) -> int:
+    """Print the installed items of a kind; return the exit code.
+
+    Raises
+    ------
+    ConfigError
+        There is no such kind, or an installed plug-in is broken.
+    """
+    if what not in KINDS:
+        raise ConfigError("cannot be listed", given=what, allowed=KINDS, hint=nearest(what, KINDS))
+    found = _LISTERS[what]()
+    if as_json:
+        print_json({what: found.records})
+    else:
+        from archsim.report.comparison import render_listing
+
+        print_report(render_listing(found.columns, found.rows))
+    return 0
+
+
+def _hardware() -> Listing:
+    from archsim.config.document import load_document
+    from archsim.registry import hardware
+
+    records: list[dict[str, object]] = []
+    rows = []
+    for name in hardware.yaml_names():
+        document = load_document(name, kind="hardware")
+        levels = document.data.get("levels")
+        names = [str(level) for level in levels] if isinstance(levels, list) else []
+        family = hardware.find_yaml(name).parent.name
+        records.append({"name": name, "family": family, "levels": names})
+        rows.append([name, family, " > ".join(names)])
+    return Listing(("machine", "family", "memory levels"), records, rows)
+
+
+def _models() -> Listing:
+    from archsim.registry import workloads
+    from workloads import load_model, parameters
+
+    records: list[dict[str, object]] = []
+    rows = []
+    for name in workloads.yaml_names():
+        model = load_model(name)
+        count = parameters(model)
+        records.append({"name": name, "parameters": count, "layers": model.layers})
+        rows.append([name, f"{count:,}", str(model.layers)])
+    return Listing(("model", ">parameters", ">layers"), records, rows)
+
+
+def _mappers() -> Listing:
+    from archsim.registry import mappers
+
+    return _plugins(mappers, "mapper", "maps", _classes)
+
+
+def _components() -> Listing:
+    from archsim.registry import components
+
+    return _plugins(components, "component", "description", _first_line)
+
+
+def _suites() -> Listing:
+    from archsim.registry import suites
+
+    return _plugins(suites, "suite", "compares", lambda suite: str(getattr(suite, "title", "")))
+
+
+def _benches() -> Listing:
+    from archsim.registry import benches
+
+    return _plugins(benches, "bench", "measures", _first_line)
+
+
+def _plugins(
+    registry: Registry, title: str, subtitle: str, describe: Callable[[object], str]
+) -> Listing:
+    """List the objects of a registry; one that cannot be loaded says so instead of hiding all."""
+    records: list[dict[str, object]] = []
+    rows = []
+    for name in registry.names():
+        try:
+            text = describe(registry.get(name))
+            records.append({"name": name, "description": text})
+        except ConfigError as error:
+            text = f"broken: {error}"
+            records.append({"name": name, "error": str(error)})
+        rows.append([name, text])
+    return Listing((title, subtitle), records, rows)
+
+
+def _classes(mapper: object) -> str:
+    return ", ".join(sorted(getattr(mapper, "classes", ())))
+
+
+def _first_line(item: object) -> str:
+    text = (getattr(item, "__doc__", None) or "").strip()
+    return text.splitlines()[0] if text else ""
+
+
+_LISTERS: Final = {
+    "hardware": _hardware,
+    "models": _models,
+    "mappers": _mappers,
+    "components": _components,
+    "suites": _suites,
+    "benches": _benches,
+}

@@ -1,0 +1,180 @@
+"""The commands ``run`` and ``compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from archsim.cli.output import (
+    check_writable,
+    json_text,
+    print_error,
+    print_report,
+    print_text,
+    write_file,
+)
+from archsim.errors import ConfigError
+from archsim.request import RunRequest
+
+if TYPE_CHECKING:
+    from archsim.results import Result
+
+INFEASIBLE: Final = 3
+MAX_RESULT_BYTES: Final = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The options of a run as they were typed."""
+
+    phase: str | None = None
+    batch: int | None = None
+    context: int | None = None
+    new_tokens: int | None = None
+    mapper: list[str] | None = None
+    fidelity: str = "tile"
+    fidelity_fallback: bool = False
+    precision: str | None = None
+    overrides: list[str] | None = None
+    ignore_capacity: bool = False
+    seed: int = 0
+
+    def request(self, hardware: str, model: str) -> RunRequest:
+        """Return the run that they describe."""
+        return RunRequest(
+            hardware=hardware,
+            model=model,
+            phase=self.phase,
+            batch=self.batch,
+            context=self.context,
+            new_tokens=self.new_tokens,
+            mapper=tuple(self.mapper or ()),
+            fidelity=self.fidelity,
+            fidelity_fallback=self.fidelity_fallback,
+            precision=self.precision,
+            overrides=tuple(self.overrides or ()),
+            ignore_capacity=self.ignore_capacity,
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Printing:
+    """Where and how results are written."""
+
+    as_json: bool = False
+    as_csv: bool = False
+    output: Path | None = None
+
+    def check(self) -> None:
+        """Refuse what cannot be done before any work is done for it."""
+        if self.as_json and self.as_csv:
+            raise ConfigError("choose one of --json and --csv")
+        check_writable(self.output)
+
+    @property
+    def saves_csv(self) -> bool:
+        """Whether the saved file is CSV."""
+        name = self.output.suffix.lower() if self.output is not None else ""
+        return self.as_csv or (name == ".csv" and not self.as_json)
+
+
+def run_once(hardware: str | None, model: str | None, chosen: Choices, printing: Printing) -> int:
+    """Simulate and print one run; return the exit code."""
+    if hardware is None or model is None:
+        raise ConfigError(
+            "a machine and a model are needed",
+            given=hardware,
+            allowed="archsim run HW MODEL, or archsim run --from RESULT.json",
+        )
+    printing.check()
+    return publish(chosen.request(hardware, model).simulate(), printing)
+
+
+def run_again(path: Path, names: Sequence[str | None], chosen: Choices, printing: Printing) -> int:
+    """Simulate the resolved configuration of a saved result; return the exit code."""
+    if any(name is not None for name in names) or chosen != Choices():
+        raise ConfigError(
+            "--from repeats a run as it was: it takes no machine, model or option",
+            allowed="--json, --csv and -o",
+        )
+    printing.check()
+    config = read_result(path).config
+    from archsim.composition import simulate_config
+
+    return publish(simulate_config(config), printing)
+
+
+def publish(result: Result, printing: Printing) -> int:
+    """Write one result where and how it is wanted; return the exit code."""
+    if printing.output is not None:
+        text = result.to_csv_row(header=True) if printing.saves_csv else result.to_json()
+        write_file(printing.output, text)
+    if printing.as_json:
+        print_text(result.to_json())
+    elif printing.as_csv:
+        print_text(result.to_csv_row(header=True))
+    else:
+        from archsim.report.run import render_result
+
+        print_report(render_result(result))
+    if not result.feasible:
+        print_error(str(result))
+        return INFEASIBLE
+    return 0
+
+
+def compare(names: Sequence[str], chosen: Choices, printing: Printing) -> int:
+    """Simulate one model on several machines; return the exit code.
+
+    Infeasible machines are rows of the table; only if none can run the model is the exit code that
+    of an infeasible run.
+    """
+    if len(names) < 2:
+        raise ConfigError(
+            "at least one machine and a model are needed",
+            given=" ".join(names),
+            allowed="archsim compare HW1 HW2 … MODEL",
+        )
+    printing.check()
+    *machines, model = names
+    results = [chosen.request(machine, model).simulate() for machine in machines]
+    from archsim.results import csv_table
+
+    data = {"results": [result.to_json_object() for result in results]}
+    if printing.output is not None:
+        write_file(printing.output, csv_table(results) if printing.saves_csv else json_text(data))
+    if printing.as_json:
+        print_text(json_text(data))
+    elif printing.as_csv:
+        print_text(csv_table(results))
+    else:
+        from archsim.report.comparison import render_comparison
+
+        print_report(render_comparison(results))
+    return 0 if any(result.feasible for result in results) else INFEASIBLE
+
+
+def read_result(path: Path) -> Result:
+    """Read a saved result.
+
+    Raises
+    ------
+    ConfigError
+        There is no such file, or it is not a result.
+    """
+    from archsim.results import Result
+
+    if not path.is_file():
+        raise ConfigError("there is no such file", given=str(path))
+    if path.stat().st_size > MAX_RESULT_BYTES:
+        raise ConfigError(
+            "the file is too large", given=str(path), allowed=f"at most {MAX_RESULT_BYTES} bytes"
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError("is not UTF-8 text", given=str(path)) from None
+    return Result.from_json(text)
