@@ -84,22 +84,21 @@ def compiled_advance() -> Advance:
     """
     import numba
 
-    if numba.config.DISABLE_JIT:
+    if cast("Any", numba.config).DISABLE_JIT:
         return kernel.advance
-    callee = numba.njit(
-        nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True
-    )
-    pointer = numba.types.CPointer(numba.types.int64)
-    signature = numba.types.int64(pointer, pointer, pointer)
-    entry = linked_advance(callee)
     options: dict[str, Any] = {"nopython": True, "error_model": "numpy"}
+    # Callees take pointers and are only called from compiled code: no wrappers.
+    bare: dict[str, Any] = {"no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+    pointer = cast("Any", numba.types.CPointer)(numba.types.int64)
+    signature = numba.types.int64(pointer, pointer, pointer)
+    entry = linked_advance(lambda function: numba.jit(function, **options, **bare))
     try:
-        made = numba.cfunc(signature, cache=True, **options)(entry)
+        made: Any = numba.cfunc(signature, cache=True, **options)(entry)
     except RuntimeError:
         # numba found no folder that it can write to.
         made = numba.cfunc(signature, **options)(entry)
     address = ctypes.c_void_p
-    call = ctypes.CFUNCTYPE(ctypes.c_int64, address, address, address)(made.address)
+    call = ctypes.CFUNCTYPE(ctypes.c_int64, address, address, address)(int(made.address))
 
     def advance(mem: layout.Memory, log: layout.Memory, jumps: layout.Memory) -> int:
         return int(call(_address(mem), _address(log), _address(jumps)))

@@ -68,7 +68,7 @@ def run_program(
     if use_python and not run.in_python(PYTHON_BUDGET if backend == "auto" else limit):
         use_python = False
     if not use_python:
-        run.compiled()
+        run.in_machine_code()
     return run.timing()
 
 
@@ -93,7 +93,7 @@ class _Run:
             self._refuse()
         return False
 
-    def compiled(self) -> None:
+    def in_machine_code(self) -> None:
         """Run, or go on, compiled."""
         kernel = compiled.compiled_advance()
         self.mem[layout.LIMIT] = self.limit
@@ -113,7 +113,7 @@ class _Run:
                     f"program {self.program.name!r} reaches 2**61 ps (26.7 days) of simulated time"
                 )
             if status != layout.ROOM:
-                return status
+                return int(status)
             if self.mem[self.mem[layout.PC]] == layout.RUN:
                 self.log.extend([0] * len(self.log))
             else:
