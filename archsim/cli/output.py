@@ -70,7 +70,8 @@ def print_report(renderable: RenderableType) -> None:
     is_terminal = sys.stdout.isatty()
     color = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     width = max(MIN_WIDTH, shutil.get_terminal_size().columns)
-    print_text(to_text(renderable, width=width, color=color))
+    encoding = sys.stdout.encoding or "utf-8"
+    print_text(to_text(renderable, width=width, color=color, encoding=encoding))
 
 
 def check_writable(path: Path | None) -> None:

@@ -18,6 +18,10 @@ from archsim.units import Dimension, human_quantity
 PAIRED_WIDTH = 132
 """Terminal width in columns from which sections stand two abreast."""
 
+_ASCII = str.maketrans(
+    {"·": "-", "–": "-", "×": "x", "…": "...", "≥": ">=", "≤": "<=", "±": "+-", "µ": "u"}
+)
+
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -156,9 +160,36 @@ def count(value: float | None, suffix: str = "") -> str:
     return f"{value:.4g} {suffix}".rstrip()
 
 
-def to_text(renderable: RenderableType, *, width: int = 80, color: bool = False) -> str:
-    """Return what a terminal of `width` columns would show, with escape codes only if `color`."""
-    stream = io.StringIO()
+@dataclass(frozen=True, slots=True)
+class _Ascii:
+    """A renderable with the symbols that ASCII lacks written out."""
+
+    body: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self.body, options):
+            yield Segment(segment.text.translate(_ASCII), segment.style, segment.control)
+
+
+def to_text(
+    renderable: RenderableType, *, width: int = 80, color: bool = False, encoding: str = "utf-8"
+) -> str:
+    """Return what a terminal would show.
+
+    Parameters
+    ----------
+    renderable
+        What to show.
+    width
+        Columns of the terminal.
+    color
+        Whether to write escape codes.
+    encoding
+        Encoding of the terminal; another than UTF-8 gets plain ASCII.
+    """
+    stream = io.TextIOWrapper(
+        io.BytesIO(), encoding=encoding, errors="backslashreplace", newline="", write_through=True
+    )
     console = Console(
         file=stream,
         width=width,
@@ -168,5 +199,7 @@ def to_text(renderable: RenderableType, *, width: int = 80, color: bool = False)
         emoji=False,
         markup=False,
     )
-    console.print(renderable)
-    return "".join(line.rstrip() + "\n" for line in stream.getvalue().splitlines())
+    plain = console.options.ascii_only
+    console.print(_Ascii(renderable) if plain else renderable)
+    stream.seek(0)
+    return "".join(line.rstrip() + "\n" for line in stream.read().splitlines())
