@@ -19,7 +19,7 @@ class Instance(NamedTuple):
 
     ``kind`` is ``zero`` (time zero), ``release`` (a server of a resource came free), ``order``
     (issue order on a resource with several servers) or ``wait`` (a constraint). ``which`` is the
-    number of the hold or of the constraint; ``source`` and ``source_index`` name the instance it
+    number of the hold or of the constraint; ``source`` and ``source_number`` name the instance it
     leads back to, -1 for time zero.
     """
 
@@ -27,7 +27,7 @@ class Instance(NamedTuple):
     kind: str
     which: int
     source: int
-    source_index: int
+    source_number: int
 
 
 class _Hold(NamedTuple):
@@ -89,7 +89,7 @@ class Interpretation:
                 steps.append(("delay", at.which))
                 if program.from_result[at.which]:
                     steps.append(("latency", at.source))
-            at = self.instances[at.source][at.source_index]
+            at = self.instances[at.source][at.source_number]
         return steps
 
 

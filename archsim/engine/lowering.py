@@ -72,6 +72,9 @@ def _tree(program: Program) -> tuple[list[tuple[int, int]], dict[int, _Loop]]:
             trip = program.trips[arg]
             never = trip.loop < 0 and trip.base <= 0
             if not loop.ops or never:
+                for inner, number in tape[head:]:
+                    if inner == BEGIN:
+                        loops.pop(number, None)
                 del tape[head:]
                 for outer in stack:
                     _forget_sites(outer, loop)

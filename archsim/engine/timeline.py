@@ -101,6 +101,33 @@ class Log:
             start += copy * self._period[jump, op][1]
         return start
 
+    def starts_ps(self, op: int) -> list[int]:
+        """Return the start of every instance of an operation in ps, all copies spelled out."""
+        jumps = self._jumps[op]
+        starts: list[int] = []
+        done = 0
+        for row, number in zip(self._of_op[op], self._numbers[op], strict=True):
+            while len(starts) < number:
+                self._copy(op, jumps, done, starts)
+                done += 1
+            starts.append(self._rows[row + 2])
+        for rest in range(done, len(jumps.jump)):
+            self._copy(op, jumps, rest, starts)
+        return starts
+
+    def _copy(self, op: int, jumps: _Jumps, which: int, starts: list[int]) -> None:
+        base, count = jumps.base[which], jumps.count[which]
+        advance = self._period[jumps.jump[which], op][1]
+        period = starts[base : base + count]
+        for copy in range(1, (jumps.last[which] - base) // count):
+            starts += [start + copy * advance for start in period]
+
+    def jump_edges(self, op: int) -> list[int]:
+        """Return the first and last instance of each jump of an operation, and their neighbours."""
+        jumps = self._jumps[op]
+        edges = [*jumps.first, *jumps.last]
+        return sorted({max(edge + step, 0) for edge in edges for step in (-1, 0)})
+
     def binding(self, op: int, number: int) -> tuple[int, int, int]:
         """Return what decided an instance: code, source operation and source instance."""
         return self.binding_at(self.place(op, number))

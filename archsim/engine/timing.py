@@ -108,6 +108,19 @@ class Timing:
             raise SimulationError(f"operation {op!r} has no instance {number}")
         return self._kept_log().start_ps(known, number)
 
+    def starts_ps(self, op: str) -> list[int]:
+        """Return the start of every instance of an operation in ps, spelled out.
+
+        Raises
+        ------
+        SimulationError
+            There is no such operation, or the run kept no log.
+        """
+        known = self.program.op_ids.get(op)
+        if known is None:
+            raise SimulationError(f"no operation is called {op!r}")
+        return self._kept_log().starts_ps(known)
+
     @cached_property
     def path(self) -> tuple[Step | Repeat, ...]:
         """The critical path in compressed form, from the end back to time zero."""
