@@ -128,24 +128,23 @@ class RunRequest:
             if override.root == "mapper":
                 mapper[key] = str(_of_kind(str, value, override.path))
             else:
-                options[_option(key, override.path)] = _of_kind(
-                    OPTION_KINDS[key], value, override.path
-                )
+                kind = _option_kind(key, override.path)
+                options[key] = _of_kind(kind, value, override.path)
         chosen = tuple(f"{name}={mapper[name]}" for name in sorted(mapper))
         plain = dataclasses.replace(self, mapper=chosen, overrides=tuple(kept))
         return dataclasses.replace(plain, **options)
 
 
-def _option(key: str, path: str) -> str:
+def _option_kind(key: str, path: str) -> type:
     if key not in OPTION_KINDS:
         raise ConfigError(
             "there is no such option",
+            location=Location("--set"),
             path=path,
-            given=key,
             allowed=sorted(OPTION_KINDS),
             hint=nearest(key, OPTION_KINDS),
         )
-    return key
+    return OPTION_KINDS[key]
 
 
 def _of_kind(kind: type, value: object, path: str) -> object:

@@ -72,6 +72,8 @@ def _invoke(words: list[str], *, wants_json: bool) -> int:
     except (MemoryError, RecursionError) as error:
         message = f"the input asks for more than this machine has ({type(error).__name__})"
         return _refuse("limit", message, 2, wants_json=wants_json)
+    if code == INTERRUPTED:  # typer made an exit of the interrupt
+        return _refuse("interrupted", "interrupted", INTERRUPTED, wants_json=wants_json)
     return code if isinstance(code, int) else 0
 
 
