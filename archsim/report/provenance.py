@@ -30,7 +30,6 @@ def render_document(document: Document) -> RenderableType:
     marks: dict[str, int] = {}
     blocks: list[RenderableType] = []
     top = table("", "", "", "")
-    blocks.append(top)
     for key, value in document.data.items():
         if key == "source":
             continue
@@ -46,9 +45,10 @@ def render_document(document: Document) -> RenderableType:
         else:
             _add(top, document, path, key, value, marks)
     title = str(document.data.get("name", document.kind))
-    parts: list[RenderableType] = [Text(title, style="bold cyan"), *blocks]
+    parts: list[RenderableType] = [Text(title, style="bold cyan"), top, Text(), *blocks]
     if marks:
         sources = table(">", "")
+        sources.show_header = False
         for source, mark in marks.items():
             sources.add_row(f"[{mark}]", Text(source))
         parts.append(Section("Sources", sources))
@@ -83,9 +83,13 @@ def _add(
         for segment, item in zip(item_segments(value), value, strict=True):
             _add(grid, document, join_path(path, segment), f"{label}.{segment}", item, marks)
         return
-    shown = ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+    shown = ", ".join(map(_shown, value)) if isinstance(value, list) else _shown(value)
     source = document.sources.get(path)
     mark = "" if source is None else f"[{marks.setdefault(source, len(marks) + 1)}]"
     ends = document.estimates.get(path)
     span = "" if ends is None else f"estimate {ends[0]} … {ends[1]}"
     grid.add_row(f"  {label}", Text(shown), Text(mark, style="dim"), Text(span, style="yellow"))
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
