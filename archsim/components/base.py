@@ -141,6 +141,8 @@ class BoundComponent(ABC):
     context: BindContext
     KIND: ClassVar[str] = ""
     ACTIONS: ClassVar[tuple[str, ...]] = ()
+    OFF_CHIP: ClassVar[bool] = False
+    """Whether it is another chip, which never shares a clock domain with the logic."""
 
     def __post_init__(self) -> None:
         clocks = self.context.clocks

@@ -53,6 +53,7 @@ class BoundDram(BoundComponent):
 
     dram: Dram
     KIND: ClassVar[str] = "dram"
+    OFF_CHIP: ClassVar[bool] = True
     ACTIONS: ClassVar[tuple[str, ...]] = ("read", "write")
 
     @property

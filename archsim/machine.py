@@ -1,0 +1,392 @@
+"""Machines: a validated hardware description bound to clocks, technology and cost tables.
+
+A machine is built from one YAML document. It knows its components and its memory levels, and what
+a transfer between two levels holds; it knows no workload.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar, cast
+
+from archsim import registry
+from archsim.components.base import BindContext, BoundComponent, Clock, Component, Technology
+from archsim.components.systolic_array import BoundSystolicArray
+from archsim.components.vector_unit import BoundVectorUnit
+from archsim.config.document import Document, load_document
+from archsim.config.hashing import content_hash
+from archsim.config.overrides import apply_overrides
+from archsim.config.paths import join_path
+from archsim.config.schema import dump_model, key_paths, validate_model
+from archsim.cost.loader import load_table
+from archsim.errors import ConfigError, nearest
+from archsim.machine_config import MachineConfig
+from archsim.mapping import Json
+from archsim.units import period_ps
+
+ROOT = "hardware"
+LINK_KIND = "link"
+"""Component kind of a link whose file names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A resource that a transfer keeps, for how long in ps, and the unrounded expression."""
+
+    resource: str
+    occupancy_ps: int
+    expr: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What moving some bytes between two levels costs.
+
+    Attributes
+    ----------
+    holds
+        Resources kept at the same time: source port, link, target port.
+    latency_ps
+        From start until all bytes have arrived.
+    counts
+        Bytes by (component, action, format).
+    latency_expr
+        The latency as an unrounded expression, ps.
+    """
+
+    holds: tuple[Hold, ...]
+    latency_ps: int
+    counts: Mapping[tuple[str, str, str], int]
+    latency_expr: str | None
+
+
+Kind = TypeVar("Kind", bound=BoundComponent)
+
+
+@dataclass(frozen=True, eq=False)
+class Machine:
+    """A machine: what it is made of, and what its parts take and cost.
+
+    Attributes
+    ----------
+    config
+        The validated description.
+    components
+        Bound components by name, links included.
+    links
+        Name of the link that serves transfers from one level to another.
+    document
+        The description with places and sources; None if built from plain data.
+    """
+
+    config: MachineConfig
+    components: Mapping[str, BoundComponent]
+    links: Mapping[tuple[str, str], str]
+    document: Document | None = None
+
+    @property
+    def name(self) -> str:
+        """Id of the machine."""
+        return self.config.name
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of the memory levels, outermost first."""
+        return self.config.levels
+
+    @property
+    def outermost(self) -> str:
+        """The level farthest from the compute units, where weights live."""
+        return self.levels[0]
+
+    @property
+    def innermost(self) -> str:
+        """The level that feeds the compute units."""
+        return self.levels[-1]
+
+    def component(self, name: str) -> BoundComponent:
+        """Return a component by name.
+
+        Raises
+        ------
+        ConfigError
+            There is none of that name; the nearest is named.
+        """
+        if name not in self.components:
+            raise ConfigError(
+                f"machine {self.name} has no such component",
+                path="hardware.components",
+                given=name,
+                allowed=sorted(self.components),
+                hint=nearest(name, self.components),
+            )
+        return self.components[name]
+
+    @cached_property
+    def array(self) -> BoundSystolicArray | None:
+        """The array that multiplies matrices, or None."""
+        return self._only(BoundSystolicArray)
+
+    @cached_property
+    def vector(self) -> BoundVectorUnit | None:
+        """The vector unit, or None."""
+        return self._only(BoundVectorUnit)
+
+    def _only(self, kind: type[Kind]) -> Kind | None:
+        found = [item for item in self.components.values() if isinstance(item, kind)]
+        if len(found) > 1:
+            names = ", ".join(item.name for item in found)
+            raise ConfigError(
+                f"machine {self.name} has several components of kind {kind.KIND}",
+                path="hardware.components",
+                given=names,
+                allowed="one; equal arrays that work side by side are one component with count",
+            )
+        return found[0] if found else None
+
+    def capacity_bytes(self, level: str) -> int | None:
+        """Return the capacity of a level in bytes; None if it is unbounded."""
+        return self.component(level).capacity_bytes()
+
+    def transfer(self, source: str, target: str, num_bytes: int, format_name: str) -> Transfer:
+        """Return the cost of moving bytes from one level to another.
+
+        Parameters
+        ----------
+        source, target
+            Names of levels.
+        num_bytes
+            Bytes to move.
+        format_name
+            Number format of the values, for the counts.
+
+        Notes
+        -----
+        The parts work as a pipeline: all are held for their own time from the same start, and the
+        last byte arrives after the longest of them plus the access times of all.
+        """
+        services = []
+        parts = [(source, "read"), (target, "write")]
+        if (source, target) in self.links:
+            parts.insert(1, (self.links[source, target], "transfer"))
+        for name, action in parts:
+            component = self.component(name)
+            service = component.service(action, {"bytes": num_bytes}, format_name)
+            services.append((component.resource(action), service))
+        longest = max((service for _, service in services), key=lambda item: item.occupancy_ps)
+        access_ps = sum(service.latency_ps - service.occupancy_ps for _, service in services)
+        access = " + ".join(
+            f"(({service.latency_expr}) - ({service.occupancy_expr}))" for _, service in services
+        )
+        counts: dict[tuple[str, str, str], int] = {}
+        for _, service in services:
+            for key, count in service.counts.items():
+                counts[key] = counts.get(key, 0) + count
+        return Transfer(
+            holds=tuple(
+                Hold(resource, service.occupancy_ps, service.occupancy_expr)
+                for resource, service in services
+            ),
+            latency_ps=longest.occupancy_ps + access_ps,
+            counts=counts,
+            latency_expr=f"({longest.occupancy_expr}) + {access}",
+        )
+
+    def static_w(self) -> dict[str, float]:
+        """Return the static power of each component, W."""
+        return {name: item.static_w() for name, item in self.components.items()}
+
+    def area_mm2(self) -> float:
+        """Return the area of all components on the die, mm²."""
+        return sum(item.area_mm2() for item in self.components.values())
+
+    def peak_macs_per_s(self, number: str) -> tuple[str, float]:
+        """Return the fastest unit for MACs in a format and its rate, 1/s; ("", 0.0) without one."""
+        rates = {
+            name: item.peak_macs_per_s(number)
+            for name, item in self.components.items()
+            if number in getattr(item, "formats", (number,))
+        }
+        name = max(rates, key=lambda key: (rates[key], key), default="")
+        return (name, rates[name]) if name and rates[name] > 0 else ("", 0.0)
+
+    def to_config(self) -> dict[str, Json]:
+        """Return the resolved description; built from it, a machine equals this one."""
+        data = dump_model(self.config)
+        data.pop("source", None)
+        links = {}
+        for (source, target), name in self.links.items():
+            links[name] = {
+                "from": source,
+                "to": target,
+                **dump_model(self.components[name].config),
+            }
+        names = [name for name in self.components if name not in links]
+        data["components"] = {name: dump_model(self.components[name].config) for name in names}
+        data["links"] = links
+        return cast("dict[str, Json]", data)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Hash of the resolved description."""
+        return content_hash(self.to_config())
+
+
+def load_hardware(source: Path | str, *, overrides: Sequence[str] = ()) -> Machine:
+    """Load a machine from a registered id, a YAML file or a YAML text.
+
+    Parameters
+    ----------
+    source
+        Id, path or text.
+    overrides
+        ``hardware.path=value`` texts, laid over the file in order.
+
+    Raises
+    ------
+    ConfigError
+        Anything wrong in the file or the overrides.
+    """
+    document = load_document(source, kind=ROOT)
+    if overrides:
+        document = apply_overrides(document, overrides, known=_known_paths(document.data))
+    return build_machine(document.data, document)
+
+
+def build_machine(data: Mapping[str, object], document: Document | None = None) -> Machine:
+    """Build a machine from plain data, as :meth:`Machine.to_config` returns it.
+
+    Raises
+    ------
+    ConfigError
+        Anything wrong in the data; located if a document is given.
+    """
+    config = validate_model(MachineConfig, data, document, ROOT)
+    clocks = {name: Clock(hz, period_ps(hz)) for name, hz in config.clocks_hz.items()}
+    technology = Technology.of(config.technology.node_m, config.technology.supply_v)
+    context = BindContext("", clocks, technology, load_table(config.energy_table))
+    components: dict[str, BoundComponent] = {}
+    for name, item in config.components.items():
+        components[name] = _bound(name, item, f"{ROOT}.components", context, document)
+    links: dict[tuple[str, str], str] = {}
+    _check_levels(config, components, document)
+    for name, item in config.links.items():
+        ends, rest = _link_ends(name, item, config.levels, document)
+        if name in components or ends in links:
+            raise _problem("name or ends are taken already", f"{ROOT}.links.{name}", name, document)
+        links[ends] = name
+        components[name] = _bound(name, rest, f"{ROOT}.links", context, document)
+    _check_clocks(components, document)
+    return Machine(config, components, links, document)
+
+
+def _bound(
+    name: str,
+    data: Mapping[str, object],
+    parent: str,
+    context: BindContext,
+    document: Document | None,
+) -> BoundComponent:
+    path = join_path(parent, name)
+    kind = data.get("kind")
+    if not isinstance(kind, str):
+        raise _problem("a component needs a kind", f"{path}.kind", kind, document)
+    location = document.location(f"{path}.kind") if document else None
+    try:
+        model = registry.components.get(kind)
+    except ConfigError as error:
+        raise error.at(path=f"{path}.kind", location=location) from None
+    if not (isinstance(model, type) and issubclass(model, Component)):
+        raise _problem("is registered, but is no Component", f"{path}.kind", kind, document)
+    config = validate_model(model, data, document, path)
+    try:
+        return config.bind(dataclasses.replace(context, name=name, path=path))
+    except ConfigError as error:
+        where = error.path or path
+        raise error.at(path=path, location=document.location(where) if document else None) from None
+
+
+def _check_levels(
+    config: MachineConfig, components: Mapping[str, BoundComponent], document: Document | None
+) -> None:
+    for number, level in enumerate(config.levels):
+        path = f"{ROOT}.levels[{number}]"
+        if level not in components:
+            names = sorted(components)
+            raise _problem("no component of that name", path, level, document, names)
+        actions = components[level].actions()
+        if "read" not in actions or "write" not in actions:
+            stores = sorted(
+                name
+                for name, item in components.items()
+                if {"read", "write"} <= set(item.actions())
+            )
+            raise _problem("is not a memory", path, level, document, stores)
+    if len(set(config.levels)) != len(config.levels):
+        given = ", ".join(config.levels)
+        raise _problem("names a level twice", f"{ROOT}.levels", given, document)
+
+
+def _link_ends(
+    name: str, data: Mapping[str, object], levels: Sequence[str], document: Document | None
+) -> tuple[tuple[str, str], dict[str, object]]:
+    path = join_path(f"{ROOT}.links", name)
+    rest = {key: value for key, value in data.items() if key not in ("from", "to")}
+    rest.setdefault("kind", LINK_KIND)
+    ends = []
+    for key in ("from", "to"):
+        end = data.get(key)
+        if end not in levels:
+            raise _problem("must be a level", f"{path}.{key}", end, document, levels)
+        ends.append(str(end))
+    if ends[0] == ends[1]:
+        raise _problem("a link needs two different ends", path, ends[0], document, levels)
+    return (ends[0], ends[1]), rest
+
+
+def _check_clocks(components: Mapping[str, BoundComponent], document: Document | None) -> None:
+    """Refuse an off-chip memory in the clock domain of logic: one would drag the other along."""
+    logic = {item.config.clock for item in components.values() if not item.OFF_CHIP}
+    for name, item in components.items():
+        if item.OFF_CHIP and item.config.clock in logic:
+            path = join_path(f"{ROOT}.components", name) + ".clock"
+            allowed = "a clock domain of its own, not shared with logic"
+            raise _problem(
+                "memory and logic share a clock", path, item.config.clock, document, allowed
+            )
+
+
+def _problem(
+    message: str,
+    path: str,
+    given: object,
+    document: Document | None,
+    allowed: str | Sequence[str] | None = None,
+) -> ConfigError:
+    names = () if allowed is None or isinstance(allowed, str) else tuple(allowed)
+    return ConfigError(
+        message,
+        path=path,
+        location=document.location(path) if document else None,
+        given=given,
+        allowed=names or allowed,
+        hint=nearest(given, names) if isinstance(given, str) and names else None,
+    )
+
+
+def _known_paths(data: Mapping[str, object]) -> frozenset[str]:
+    """Return the paths that may be overridden although the file leaves them at their default."""
+    known = set(key_paths(MachineConfig, ROOT))
+    components = data.get("components")
+    if isinstance(components, Mapping):
+        for name, item in components.items():
+            kind = item.get("kind") if isinstance(item, Mapping) else None
+            if isinstance(kind, str) and kind in registry.components.names():
+                model = registry.components.get(kind)
+                if isinstance(model, type) and issubclass(model, Component):
+                    known |= key_paths(model, join_path(f"{ROOT}.components", str(name)))
+    return frozenset(known)

@@ -1,0 +1,52 @@
+"""The top level of a hardware file, as a configuration model."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from archsim.config.schema import ConfigModel, Frequency, Identifier, Length, Voltage
+
+
+class TechnologyConfig(ConfigModel):
+    """Process of the logic; costs are scaled to it."""
+
+    node_m: Length = Field(alias="node")
+    """Node, as 7 nm."""
+    supply_v: Voltage = Field(alias="supply")
+    """Supply voltage."""
+
+
+class DevicesConfig(ConfigModel):
+    """How many identical devices work together."""
+
+    count: Literal[1] = 1
+    """Number of devices; more than one needs a parallel mapper, of which there is none yet."""
+
+
+class MachineConfig(ConfigModel):
+    """Top level of a hardware file."""
+
+    name: Identifier
+    """Id of the machine."""
+    source: str | None = None
+    """Where the machine is described."""
+    technology: TechnologyConfig
+    """Process of the logic."""
+    clocks_hz: dict[Identifier, Frequency] = Field(alias="clocks", min_length=1)
+    """Clock domains by name."""
+    components: dict[Identifier, dict[str, object]] = Field(min_length=1)
+    """Components by name, told apart by ``kind``."""
+    levels: tuple[Identifier, ...] = Field(min_length=2)
+    """Memory levels, outermost first: names of components with a capacity."""
+    links: dict[Identifier, dict[str, object]] = Field(default_factory=dict)
+    """Links and DMA engines between levels: ``from``, ``to``, ``kind`` and the kind's own keys."""
+    mappers: dict[Identifier, Identifier] = Field(default_factory=dict)
+    """Default mapper of each mapper class."""
+    devices: DevicesConfig = Field(default_factory=DevicesConfig)
+    """Devices that work together."""
+    energy_table: str = "default"
+    """Name of the cost table."""
+    constants: dict[str, object] = Field(default_factory=dict)
+    """Numbers that the file's own arithmetic uses."""
