@@ -277,8 +277,14 @@ class GemmBounds:
         lhs, rhs = self.rates[0], self.rates[1]
         first = moved[0].first * self.bytes_per_element[0]
         second = moved[1].first * self.bytes_per_element[1]
-        shared = max((lhs.ps_per_unit[r] for r in lhs.ps_per_unit.keys() & rhs.ps_per_unit), default=0.0)
-        return np.maximum(lhs.latency_ps(first), shared * first + rhs.latency_ps(second))
+        both = lhs.ps_per_unit.keys() & rhs.ps_per_unit
+        behind_lhs = max((lhs.ps_per_unit[name] for name in both), default=0.0) * first
+        behind_rhs = max((rhs.ps_per_unit[name] for name in both), default=0.0) * second
+        lhs_ps, rhs_ps = lhs.latency_ps(first), rhs.latency_ps(second)
+        # The larger one goes first; the lesser of both orders holds for either.
+        return np.minimum(
+            np.maximum(lhs_ps, behind_lhs + rhs_ps), np.maximum(rhs_ps, behind_rhs + lhs_ps)
+        )
 
     def _resource_terms(
         self, moved: tuple[Movement, ...], sizes: list[Floats], cost: UnitCost, stored: Floats

@@ -5,9 +5,11 @@ bring operand tiles from their home, stores take result tiles back. A load is is
 the step that needs it, so it runs beside the computation (two buffers for each operand); a store
 runs beside the next step. Resources serve in program order, so a step is placed as
 
-    reads and computation of step s;  loads of step s + 1;  writes of step s;  stores of step s
+    reads and computation of step s;  largest load of step s + 1;  writes of step s;
+    other loads of step s + 1;  stores of step s
 
-which keeps a load from queueing behind the store of the step that it overlaps with.
+which keeps a load from queueing behind the store of the step that it overlaps with, and the writes
+from queueing (at the write port) behind loads that themselves wait for the memory.
 
 Ragged edges are exact: the last tile of an axis is a sibling of the loop over the full ones, with
 operations of its own shape. What must not depend on the shape (is the buffer free? is the tile
@@ -171,6 +173,7 @@ class _Writer:
         self.free: dict[str, OpRef] = {}
         self.stored: dict[str, OpRef] = {}
         self.load_ops: dict[tuple[str, tuple[int, ...]], OpRef] = {}
+        self.load_bytes: dict[int, int] = {}
         self.store_ops: dict[tuple[str, tuple[int, ...]], OpRef] = {}
         self.steps: dict[tuple[int, ...], dict[str, list[OpRef]]] = {}
         for stream in nest.loads:
@@ -186,8 +189,8 @@ class _Writer:
 
     def write(self) -> Program:
         shape = {axis.name: axis.segments()[0][1] for axis in self.axes}
-        for stream in self.nest.loads:
-            self.builder.place(self.load(stream, shape))
+        for op in self.largest_first([self.load(stream, shape) for stream in self.nest.loads]):
+            self.builder.place(op)
         self.emit(0, {}, (), 0)
         return self.builder.build()
 
@@ -203,11 +206,17 @@ class _Writer:
         found = self.load_ops.get((stream.name, key))
         if found is None:
             name = self.label(f"load_{stream.name}", key, not key)
-            found = stream.work(shape).define(self.builder, name, stream.tags)
+            work = stream.work(shape)
+            found = work.define(self.builder, name, stream.tags)
             self.load_ops[stream.name, key] = found
+            self.load_bytes[found.number] = work.num_bytes
             if self.tiles[stream.name] > 2:
                 self.builder.after(found, self.free.get(stream.name, self.done))
         return found
+
+    def largest_first(self, loads: list[OpRef]) -> tuple[OpRef, ...]:
+        """Return loads by descending bytes; equal ones stay in order."""
+        return tuple(sorted(loads, key=lambda op: -self.load_bytes[op.number]))
 
     def store(self, stream: Stream, shape: Shape) -> OpRef:
         """Return the store of a tile, which follows the step that completes it."""
@@ -273,10 +282,8 @@ class _Writer:
         target[self.axes[level].name] = size
         for axis in self.axes[level + 1 :]:
             target[axis.name] = axis.segments()[0][1]
-        return tuple(
-            self.load(stream, target)
-            for stream in self.nest.loads
-            if self.depths[stream.name] > level
+        return self.largest_first(
+            [self.load(s, target) for s in self.nest.loads if self.depths[s.name] > level]
         )
 
     def emit(self, level: int, shape: Shape, following: tuple[OpRef, ...], carried: int) -> None:
@@ -329,5 +336,6 @@ class _Writer:
     def place_step(self, shape: Shape, following: tuple[OpRef, ...], carried: int) -> None:
         b, roles = self.builder, self.step(shape)
         ordered = roles["reads"] + roles["chain"] + (self.carry(shape) if carried else [])
-        for op in (*ordered, *following, *roles["writes"], self.done):
+        loads = (*following[:1], *roles["writes"], *following[1:])
+        for op in (*ordered, *loads, self.done):
             b.place(op)

@@ -32,6 +32,8 @@ class Work:
         Actions of one instance.
     cause
         Cause label of the time spent.
+    num_bytes
+        Bytes moved by a transfer; 0 for other work.
     """
 
     holds: tuple[tuple[str, int, str | None], ...]
@@ -39,6 +41,7 @@ class Work:
     latency_expr: str | None = None
     counts: Mapping[CountKey, int] = field(default_factory=dict)
     cause: str = "compute"
+    num_bytes: int = 0
 
     @property
     def occupancies(self) -> dict[str, int]:
@@ -113,6 +116,7 @@ def transfer_work(
         transfer.latency_expr,
         transfer.counts,
         "bandwidth",
+        num_bytes,
     )
 
 
