@@ -97,7 +97,7 @@ class ConfigError(ArchsimError):
             text += f"; allowed: {self.allowed}"
         if self.hint is not None:
             text += f"; did you mean {show(self.hint)}?"
-        return text
+        return _printable(text)
 
     def at(self, *, path: str | None = None, location: Location | None = None) -> ConfigError:
         """Return the same error with the place filled in where it was not yet known."""
@@ -185,6 +185,13 @@ def nearest(name: str, allowed: Iterable[str]) -> str | None:
         return folded[_fold(name)]
     close = difflib.get_close_matches(_fold(name), folded, n=1, cutoff=0.6)
     return folded[close[0]] if close else None
+
+
+def _printable(text: str) -> str:
+    """Return text with every character that does not print (line breaks too) escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _fold(name: str) -> str:

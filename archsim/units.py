@@ -67,7 +67,7 @@ EXAMPLE: dict[Dimension, str] = {
 
 MAX_QUANTITY_CHARACTERS = 64
 _MAX_EXPONENT = 400
-_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
 _QUANTITY = re.compile(rf"({_NUMBER})\s*([^\s0-9.+-]\S*)?")
 _METRIC = {
     "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18,

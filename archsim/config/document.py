@@ -15,6 +15,7 @@ from archsim.config.emit import to_yaml
 from archsim.config.hashing import content_hash
 from archsim.config.paths import join_path
 from archsim.config.provenance import (
+    SOURCE,
     Estimate,
     attribute,
     checked_estimate,
@@ -76,7 +77,8 @@ class Document:
 
     def unsourced(self) -> tuple[str, ...]:
         """Return the paths of the numbers that no source covers."""
-        return tuple(path for path in numbers(self.data, self.kind) if path not in self.sources)
+        data = {key: value for key, value in self.data.items() if key != SOURCE}
+        return tuple(path for path in numbers(data, self.kind) if path not in self.sources)
 
     def to_yaml(self) -> str:
         """Return YAML text that loads to an equal document, sources and estimates included."""
@@ -167,7 +169,8 @@ def _collect(node: Node, path: str, document: Document) -> object:
             (key, _collect(item, join_path(path, key), document)) for key, item in children(node)
         ]
         return dict(items) if isinstance(node.value, dict) else [item for _, item in items]
-    if node.source is not None and numeric_value(node.value) is not None:
+    is_metadata = path == join_path(document.kind, SOURCE)
+    if node.source is not None and not is_metadata and numeric_value(node.value) is not None:
         document.sources[path] = node.source
     if node.estimate is not None:
         try:

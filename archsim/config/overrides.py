@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from archsim.config.arithmetic import children
 from archsim.config.document import Document, build_document
 from archsim.config.paths import ROOTS, join_path, split_path
-from archsim.config.provenance import SOURCE, attribute
+from archsim.config.provenance import SOURCE, attribute, is_leaf_map
 from archsim.config.tree import Node, read_tree
 from archsim.errors import ConfigError, Location, nearest
 
@@ -196,4 +196,13 @@ def _set(
         items[segment] = Node(new.value, new.location, new.location, new.source, new.estimate)
     else:
         raise unknown
-    return node.replaced(items if isinstance(node.value, dict) else list(items.values()))
+    if not isinstance(node.value, dict):
+        return node.replaced(list(items.values()))
+    if is_leaf_map(items):
+        raise ConfigError(
+            "the override would turn a map into a single number",
+            path=child_path,
+            location=new.location,
+            allowed=f"a value for {path} itself",
+        )
+    return node.replaced(items)

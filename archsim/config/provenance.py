@@ -40,6 +40,12 @@ def attribute(root: Node, path: str) -> Node:
     )
 
 
+def is_leaf_map(entries: Mapping[str, Node]) -> bool:
+    """Whether a map is the ``{value, source, estimate}`` form of a single value."""
+    leaf = entries.get("value")
+    return leaf is not None and _LEAF_KEYS.issuperset(entries) and not _is_container(leaf)
+
+
 def numeric_value(value: object) -> tuple[float, str] | None:
     """Return a number with its dimension ("" for none), or None for what is not a number."""
     if isinstance(value, bool):
@@ -176,11 +182,14 @@ def _attribute(node: Node, path: str, covering: str | None) -> Node:
     if not isinstance(node.value, dict):
         return Node(node.value, node.location, node.key_location, covering, node.estimate)
     own = _own_source(node, path, covering)
-    leaf = node.value.get("value")
-    if leaf is not None and _LEAF_KEYS.issuperset(node.value) and not _is_container(leaf):
-        estimate = node.value.get("estimate")
-        ends = None if estimate is None else _ends(estimate, path)
-        return Node(leaf.value, leaf.location, node.key_location, own, ends)
+    if "value" in node.value and _LEAF_KEYS.issuperset(node.value):
+        # The value may itself be a leaf map: the innermost source and estimate are the nearest.
+        leaf = _attribute(node.value["value"], join_path(path, "value"), own)
+        if not _is_container(leaf):
+            outer = node.value.get("estimate")
+            ends = None if outer is None else _ends(outer, path)
+            ends = leaf.estimate or ends
+            return Node(leaf.value, leaf.location, node.key_location, leaf.source, ends)
     return node.replaced(
         {
             key: _attribute(item, join_path(path, key), own)

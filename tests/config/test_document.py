@@ -110,6 +110,14 @@ def test_unsourced_numbers_are_listed():
     assert document.unsourced() == ("hardware.a", "hardware.b.e", "hardware.f.0")
 
 
+def test_leaf_maps_in_leaf_maps_are_one_value():
+    document = parse("a: {value: {value: 3, source: inner}, source: outer, estimate: [2, 4]}")
+    assert document.data == {"a": 3}
+    assert document.sources == {"hardware.a": "inner"}
+    assert document.estimates == {"hardware.a": (2, 4)}
+    assert parse(document.to_yaml()) == document
+
+
 def test_sources_as_plain_data():
     text = "cases:\n  - {id: a, source: 'table 1', expect: {value: 3, source: x}}\n"
     document = parse(text, sources=False)

@@ -99,6 +99,11 @@ def test_shown_values_are_short_and_printable():
     assert show(True) == "true"
 
 
+def test_paths_and_files_are_printable_too():
+    error = ConfigError("x", path='hardware["a\tb"]', location=Location("a\nb.yaml", 1, 2))
+    assert str(error) == 'a\\nb.yaml:1:2: hardware["a\\tb"]: x'
+
+
 def test_long_lists_of_names_are_cut():
     text = str(ConfigError("x", allowed=[f"n{i}" for i in range(100)]))
     assert text.endswith("n23, … (76 more)")

@@ -132,6 +132,19 @@ def test_refusals(text, message):
     assert str(caught.value) == message
 
 
+def test_a_map_does_not_become_a_number_by_accident():
+    document = parse_document("a: {value: [1, 2]}\n", kind="hardware")
+    with pytest.raises(ConfigError, match="would turn a map into a single number"):
+        apply_overrides(document, ["hardware.a.value=3"])
+
+
+def test_a_source_that_looks_like_a_number_is_text():
+    document = overridden("hardware.source=8 GB/s")
+    assert parse_document(document.to_yaml(), kind="hardware") == document
+    assert "hardware.source" not in document.sources
+    assert "hardware.source" not in document.unsourced()
+
+
 def test_too_long_and_rootless():
     with pytest.raises(ConfigError, match="is too long"):
         parse_override("hardware.x=" + "y" * 10000)
