@@ -80,16 +80,11 @@ def _examine(path: Path) -> tuple[str, str, Document | None]:
 
 def show(name: str, overrides: Sequence[str], *, output: Path | None, as_json: bool) -> int:
     """Show a machine or a model as it is after `extends`, arithmetic and overrides."""
-    from archsim.config.document import load_document
-    from archsim.config.overrides import apply_overrides
     from archsim.report.provenance import render_document
 
     check_writable(output)
     kind = _kind_of(name)
-    document = load_document(name, kind=kind)
-    if overrides:
-        document = apply_overrides(document, overrides)
-    _validate(name, kind, overrides)
+    document = _valid_document(name, kind, overrides)
     record = {
         kind: document.data,
         "sources": dict(sorted(document.sources.items())),
@@ -127,15 +122,23 @@ def _kind_of(name: str) -> str:
     )
 
 
-def _validate(name: str, kind: str, overrides: Sequence[str]) -> None:
+def _valid_document(name: str, kind: str, overrides: Sequence[str]) -> Document:
+    """Return the resolved document of a machine or model that is valid."""
+    from archsim.config.document import load_document
+    from archsim.config.overrides import apply_overrides
+    from archsim.config.schema import key_paths
+
     if kind == "hardware":
         from archsim.machine import load_hardware
 
-        load_hardware(name, overrides=tuple(overrides))
-    else:
-        from workloads import load_model
+        machine = load_hardware(name, overrides=tuple(overrides))
+        return machine.document or load_document(name, kind=kind)
+    from workloads import load_model
+    from workloads.model import ModelConfig
 
-        load_model(name, overrides=tuple(overrides))
+    load_model(name, overrides=tuple(overrides))
+    document = load_document(name, kind=kind)
+    return apply_overrides(document, overrides, known=key_paths(ModelConfig, kind))
 
 
 def schema(what: str, *, output: Path | None) -> int:
@@ -156,7 +159,7 @@ def _schema(what: str) -> dict[str, object]:
     from archsim.config.jsonschema import registered_components, schema_for
 
     if what == "hardware":
-        from archsim.machine import MachineConfig
+        from archsim.machine_config import MachineConfig
 
         return schema_for(
             MachineConfig,

@@ -50,19 +50,40 @@ def listing(what: str, *, as_json: bool) -> int:
 
 
 def _hardware() -> Listing:
-    from archsim.config.document import load_document
+    from archsim.machine import load_hardware
     from archsim.registry import hardware
+    from archsim.report.layout import quantity
 
     records: list[dict[str, object]] = []
     rows = []
     for name in hardware.yaml_names():
-        document = load_document(name, kind="hardware")
-        levels = document.data.get("levels")
-        names = [str(level) for level in levels] if isinstance(levels, list) else []
         family = hardware.find_yaml(name).parent.name
-        records.append({"name": name, "family": family, "levels": names})
-        rows.append([name, family, " > ".join(names)])
-    return Listing(("machine", "family", "memory levels"), records, rows)
+        try:
+            machine = load_hardware(name)
+        except ConfigError as error:
+            records.append({"name": name, "family": family, "error": str(error)})
+            rows.append([name, family, "", "", "", f"broken: {error}"])
+            continue
+        unit, peak = machine.peak_macs_per_s("bf16")
+        memory = machine.component(machine.outermost)
+        capacity, bandwidth = memory.capacity_bytes(), memory.bandwidth_bytes_per_s("read")
+        records.append(
+            {
+                "name": name,
+                "family": family,
+                "peak_unit": unit,
+                "peak_bf16_macs_per_s": peak,
+                "capacity_bytes": capacity,
+                "bandwidth_bytes_per_s": bandwidth,
+                "levels": list(machine.levels),
+            }
+        )
+        shown = "unbounded" if capacity is None else quantity(capacity, "bytes")
+        levels = " > ".join(machine.levels)
+        rate = quantity(bandwidth, "bandwidth")
+        rows.append([name, family, f"{2 * peak / 1e12:.4g}", shown, rate, levels])
+    columns = ("machine", "family", ">bf16 TFLOPS", ">memory", ">bandwidth", "memory levels")
+    return Listing(columns, records, rows)
 
 
 def _models() -> Listing:

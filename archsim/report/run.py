@@ -56,17 +56,17 @@ def render_result(result: Result) -> RenderableType:
 
 
 def _header(result: Result) -> list[Text]:
-    phase = _workload_value(result, "phase")
+    phase = _chosen(result, "phase")
     title = " · ".join([result.subject("hardware"), result.subject("workload"), phase]).rstrip(" ·")
     mappers = sorted(result.mapper.items())
     details = [
         *(
-            f"{label} {_workload_value(result, key)}"
+            f"{label} {_chosen(result, key)}"
             for key, label in (("batch", "batch"), ("context", "context"))
-            if _workload_value(result, key)
+            if _chosen(result, key)
         ),
-        f"new tokens {_workload_value(result, 'new_tokens')}" if phase == "generate" else "",
-        _workload_value(result, "precision"),
+        f"new tokens {_chosen(result, 'new_tokens')}" if phase == "generate" else "",
+        _chosen(result, "precision"),
     ]
     lines = [
         Text(title, style="bold cyan"),
@@ -78,11 +78,10 @@ def _header(result: Result) -> list[Text]:
     return [line for line in lines if line.plain]
 
 
-def _workload_value(result: Result, key: str) -> str:
-    workload = result.config.get("workload")
-    value: Json = workload.get(key) if isinstance(workload, dict) else None
-    if isinstance(value, dict):
-        value = ",".join(f"{name}={value[name]}" for name in value)
+def _chosen(result: Result, key: str) -> str:
+    """Return an option of the resolved configuration as text; empty if it has none."""
+    options = result.config.get("options")
+    value: Json = options.get(key) if isinstance(options, dict) else None
     return "" if value is None else str(value)
 
 

@@ -329,11 +329,8 @@ class Result:
     def subject(self, part: str) -> str:
         """Return the name of the ``hardware`` or the ``workload`` in the resolved configuration."""
         value = self.config.get(part)
-        if isinstance(value, dict):
-            value = value.get("name", value.get("model", part))
-            if isinstance(value, dict):
-                value = value.get("name", part)
-        return value if isinstance(value, str) else part
+        name = value.get("name") if isinstance(value, dict) else value
+        return name if isinstance(name, str) else part
 
 
 def csv_table(results: Sequence[Result]) -> str:

@@ -16,16 +16,19 @@ from archsim.results import (
 
 CONFIG = {
     "hardware": {"name": "tiny-array"},
-    "workload": {
-        "model": "llama-toy",
+    "workload": {"name": "llama-toy"},
+    "mapper": {"gemm": "gemm", "attention": "unfused"},
+    "options": {
         "phase": "decode",
         "batch": 1,
         "context": 1024,
         "new_tokens": 1,
         "precision": "weights=bf16,act=bf16,kv=bf16,accumulator=fp32",
+        "fidelity": "tile",
+        "fidelity_fallback": False,
+        "ignore_capacity": False,
+        "seed": 0,
     },
-    "mapper": {"gemm": "gemm", "attention": "unfused"},
-    "options": {"fidelity": "tile"},
 }
 
 
