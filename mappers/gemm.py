@@ -87,7 +87,7 @@ class GemmMapper:
     classes: frozenset[str] = frozenset({"gemm"})
 
     def supports(self, cascade: Cascade, machine: Machine) -> str | None:
-        """Return None for a single matrix product on a machine that can make it, else the reason."""
+        """Return None for one matrix product that the machine can make, else the reason."""
         if len(cascade.einsums) != 1:
             return f"mapper gemm takes one einsum; given {len(cascade.einsums)}"
         einsum = cascade.einsums[0]
@@ -115,7 +115,8 @@ class GemmMapper:
         machine
             The machine.
         options
-            None are known.
+            ``slack``: fraction of the least makespan that may be given up to move fewer bytes
+            (default 0: the fastest; then more bandwidth or buffer is never slower).
         context
             Placement, evaluation, cache, budget.
 
@@ -132,13 +133,13 @@ class GemmMapper:
         reason = self.supports(cascade, machine)
         if reason is not None:
             raise MappingError(reason)
-        if options:
-            raise MappingError(f"mapper gemm has no options; given {', '.join(sorted(options))}")
+        slack = read_slack(options)
         problem = read_problem(cascade, machine, context.placement)
-        key = cache_key(self.id, VERSION, machine, problem.key(), context)
+        content: Json = {**problem.key(), "slack": slack}
+        key = cache_key(self.id, VERSION, machine, content, context)
         stored = context.cache.get(key)
         if stored is None:
-            stored = search(problem, machine, context)
+            stored = search(problem, machine, context, slack)
             context.cache.put(key, stored)
         found = cast("dict[str, dict[str, Json]]", stored)
         if "infeasible" in found:
@@ -147,12 +148,22 @@ class GemmMapper:
         return GemmMapping(problem, choice, machine, found["search"])
 
 
-def search(problem: GemmProblem, machine: Machine, context: MapContext) -> dict[str, Json]:
-    """Return the best choice over the grid of tilings, or why there is none, as JSON values."""
+def search(
+    problem: GemmProblem, machine: Machine, context: MapContext, slack: float = 0.0
+) -> dict[str, Json]:
+    """Return the best choice over the grid of tilings, or why there is none, as JSON values.
+
+    Parameters
+    ----------
+    problem, machine, context
+        What to map, where, and with which help.
+    slack
+        Fraction of the least makespan that may be given up to move fewer bytes.
+    """
     from mappers.gemm_bound import GemmBounds
     from mappers.gemm_nest import gemm_nest
     from mappers.gemm_units import units
-    from mappers.search import best_first
+    from mappers.search import best_first, thriftiest
 
     if not units(problem, machine):
         raise MappingError(
@@ -168,23 +179,48 @@ def search(problem: GemmProblem, machine: Machine, context: MapContext) -> dict[
         nest = gemm_nest(problem, machine, candidates.choice(index))
         return context.evaluate(nest.program())
 
-    found = best_first(candidates.bounds_ps, candidates.preference(), evaluate, context.budget)
+    bounds_ps = candidates.bounds_ps.tolist()
+    found = best_first(bounds_ps, candidates.preference(), evaluate, context.budget)
+    index, makespan_ps, evaluated = found.index, found.cost_ps, found.num_evaluated
+    if slack:
+        limit_ps = int(makespan_ps * (1 + slack))
+        thrifty = thriftiest(bounds_ps, candidates.thrift(), evaluate, limit_ps, context.budget)
+        if thrifty is not None:
+            index, makespan_ps = thrifty[:2]
+            evaluated += thrifty[2]
     return {
-        "choice": candidates.choice(found.index).to_json(),
+        "choice": candidates.choice(index).to_json(),
         "search": {
-            "makespan_ps": found.cost_ps,
+            "makespan_ps": makespan_ps,
+            "least_makespan_ps": found.cost_ps,
             "bound_ps": int(candidates.bounds_ps.min()),
+            "traffic_bytes": int(candidates.traffic_bytes[index]),
             "candidates": found.num_candidates,
-            "evaluated": found.num_evaluated,
+            "evaluated": evaluated,
             "complete": found.is_complete,
         },
     }
 
 
+def read_slack(options: Mapping[str, Json]) -> float:
+    """Return the option ``slack``; 0 if it is not given.
+
+    Raises
+    ------
+    MappingError
+        Another option is given, or the slack is not a number from 0 to 1.
+    """
+    unknown = sorted(set(options) - {"slack"})
+    if unknown:
+        raise MappingError(f"mapper gemm has the option slack; given {', '.join(unknown)}")
+    slack = options.get("slack", 0.0)
+    if isinstance(slack, bool) or not isinstance(slack, int | float) or not 0 <= slack <= 1:
+        raise MappingError(f"options.slack must be a number from 0 to 1; given {slack}")
+    return float(slack)
+
+
 def _shortage(problem: GemmProblem, machine: Machine, need: int) -> dict[str, Json]:
-    tensors = ", ".join(
-        f"{tensor.name} ({tensor.format})" for tensor in (problem.lhs, problem.rhs)
-    )
+    tensors = ", ".join(f"{tensor.name} ({tensor.format})" for tensor in (problem.lhs, problem.rhs))
     return {
         "resource": machine.innermost,
         "need": need,

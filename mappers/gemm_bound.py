@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mappers.gemm_problem import GemmChoice, GemmProblem, MatrixTensor, Order, Unit
-from mappers.gemm_units import Floats, Ints, Tiles, UnitCost, bytes_per_element, unit_cost, units
-from mappers.rates import NOTHING, Rate, measure
+from mappers.gemm_units import Tiles, UnitCost, bytes_per_element, unit_cost, units
+from mappers.rates import NOTHING, Floats, Ints, Rate, measure
 from mappers.tiles import tile_sizes
 from mappers.work import keep_work, service_work, transfer_work
 
@@ -56,6 +56,11 @@ class Candidates:
     bounds_ps: Floats
     traffic_bytes: Floats
     footprint_bytes: Ints
+
+    def thrift(self) -> list[int]:
+        """Return the indices by traffic, then bound, then footprint, then number."""
+        keys = (self.footprint_bytes, self.bounds_ps, self.traffic_bytes)
+        return [int(i) for i in np.lexsort(keys)]
 
     def preference(self) -> list[int]:
         """Return the indices by bound, then traffic, then footprint, then number."""
@@ -137,10 +142,7 @@ def movements(
         is_outer = name == order[0]
         k_tile = np.where(panel and is_outer, p.k, tiles.k)
         stays = outer_stays if is_outer else inner_stays
-        if is_outer:
-            count = np.where(stays, batch * other, steps)
-        else:
-            count = np.where(stays, batch, steps)
+        count = np.where(stays, batch * other if is_outer else batch, steps)
         elements = float(batch * extent * p.k) * np.where(stays, 1, again)
         last = _last(extent, tile) * _last(p.k, k_tile)
         made[name] = Movement(tile * k_tile, count, elements, tile * k_tile, last)
@@ -165,11 +167,15 @@ def footprint(problem: GemmProblem, tiles: Tiles, order: Order, panel: bool, inn
     Operands that stand in the innermost level `inner` anyway take no room.
     """
     lhs, rhs, out = movements(problem, tiles, order, panel)
-    total = np.minimum(out.num_tiles, 2) * format_bytes(problem.accumulator, out.tile_elements)
-    for tensor, moved in ((problem.lhs, lhs), (problem.rhs, rhs)):
-        if tensor.home != inner:
-            size = format_bytes(tensor.format, moved.tile_elements)
-            total = total + np.minimum(moved.num_tiles, 2) * size
+    parts = [(problem.accumulator, out)]
+    parts += [
+        (tensor.format, moved)
+        for tensor, moved in ((problem.lhs, lhs), (problem.rhs, rhs))
+        if tensor.home != inner
+    ]
+    total = np.zeros(tiles.m.shape, dtype=np.int64)
+    for number, moved in parts:
+        total += np.minimum(moved.num_tiles, 2) * format_bytes(number, moved.tile_elements)
     return total
 
 

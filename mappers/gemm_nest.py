@@ -59,9 +59,7 @@ def _operand(
 
     def work(shape: Shape) -> Work:
         num_bytes = tensor.format.bytes(shape[axis] * (problem.k if panel else shape["k"]))
-        return transfer_work(
-            machine, tensor.home, machine.innermost, num_bytes, tensor.format.name
-        )
+        return transfer_work(machine, tensor.home, machine.innermost, num_bytes, tensor.format.name)
 
     axes = {"batch", axis} if panel else {"batch", axis, "k"}
     return Stream(tensor.name, frozenset(axes), work, problem.tags)
@@ -75,9 +73,7 @@ def _result(problem: GemmProblem, machine: Machine) -> Stream:
         num_bytes = tensor.format.bytes(shape["m"] * shape["n"])
         if tensor.home == machine.innermost:
             return keep_work(machine, num_bytes, tensor.format.name)
-        return transfer_work(
-            machine, machine.innermost, tensor.home, num_bytes, tensor.format.name
-        )
+        return transfer_work(machine, machine.innermost, tensor.home, num_bytes, tensor.format.name)
 
     return Stream(tensor.name, frozenset({"batch", "m", "n"}), work, problem.tags)
 

@@ -1,4 +1,4 @@
-"""A (batched) matrix product to be mapped: extents, formats, homes, and the choices of a mapping."""
+"""A (batched) matrix product to be mapped: extents, formats, homes; and the choices made."""
 
 from __future__ import annotations
 

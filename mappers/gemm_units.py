@@ -1,4 +1,4 @@
-"""Where a matrix product can be made: the array, the array with operands exchanged, the vector unit.
+"""Units that make a matrix product: the array, also with operands exchanged, and the vector unit.
 
 For each unit: the work of one step (one tile) for the program, and the totals of all tilings at
 once, in numpy, for their bounds.
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from archsim.components.systolic_batch import buffer_words_batch
 from mappers.gemm_problem import GemmProblem, Unit, multiply_format
 from mappers.pipeline import Step
+from mappers.rates import Floats, Ints
 from mappers.work import Work, in_turn, port_work, service_work
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from archsim.components.vector_unit import BoundVectorUnit
     from archsim.machine import Machine
     from archsim.numberformat import NumberFormat
-
-Floats: TypeAlias = NDArray[np.float64]
-Ints: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +132,7 @@ def _step_costs(
     """Return (occupancy, latency, lhs words, rhs words, result words) of one step of each shape."""
     m, n, k = shape
     if unit == "vector" and machine.vector is not None:
-        return _vector_costs(machine.vector, number, m, n, k)
+        return _vector_costs(machine.vector, m, n, k)
     array = _array(machine)
     if unit == "array-swapped":
         busy, latency, second, first, out = _array_costs(array, number, n, m, k)
@@ -149,9 +146,7 @@ def _array(machine: Machine) -> BoundSystolicArray:
     return array
 
 
-def _array_costs(
-    array: BoundSystolicArray, number: str, m: Ints, n: Ints, k: Ints
-) -> _StepCosts:
+def _array_costs(array: BoundSystolicArray, number: str, m: Ints, n: Ints, k: Ints) -> _StepCosts:
     period = float(array.clock.period_ps)
     busy = period * array.gemm_cycles_steady_batch(m, n, k, number)
     latency = period * array.gemm_cycles_batch(m, n, k, number)
@@ -159,9 +154,7 @@ def _array_costs(
     return busy, latency, *buffer_words_batch(array.law, m, n, k, macs_per_cycle=rate)
 
 
-def _vector_costs(
-    vector: BoundVectorUnit, number: str, m: Ints, n: Ints, k: Ints
-) -> _StepCosts:
+def _vector_costs(vector: BoundVectorUnit, m: Ints, n: Ints, k: Ints) -> _StepCosts:
     period = vector.clock.period_ps
     results = m * n
     issue = -(-results * k // vector.unit.lanes) * vector.cycles({"mac": 1})

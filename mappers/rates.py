@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mappers.work import Work
 
-Floats: TypeAlias = NDArray[np.float64]
+Floats: TypeAlias = NDArray[np.floating[Any]]
+Ints: TypeAlias = NDArray[np.int64]
 
 PROBE_BYTES = 1 << 40
 """Size at which rates are measured: large enough that rounding and set-up vanish."""
@@ -47,10 +48,10 @@ class Rate:
     least_latency_ps: float
     fixed_latency_ps: float
 
-    def latency_ps(self, size: Floats, count: Floats | float = 1.0) -> Floats:
+    def latency_ps(self, size: Floats, count: Floats | Ints | float = 1.0) -> Floats:
         """Return the sum of the latencies of `count` pieces of `size` units in all, ps."""
         linear = count * self.fixed_latency_ps + self.slowest * size
-        return np.maximum(count * self.least_latency_ps, linear)
+        return np.asarray(np.maximum(count * self.least_latency_ps, linear), dtype=np.float64)
 
     @property
     def slowest(self) -> float:

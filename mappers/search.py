@@ -65,3 +65,43 @@ def best_first(
         if best_index < 0 or cost < best_cost:
             best_index, best_cost = index, cost
     return Found(best_index, best_cost, len(order), evaluated, complete)
+
+
+def thriftiest(
+    bounds_ps: Sequence[float],
+    order: Sequence[int],
+    evaluate: Callable[[int], int],
+    limit_ps: int,
+    budget: int | None = None,
+) -> tuple[int, int, int] | None:
+    """Return (index, exact cost, evaluations) of the first candidate within a limit.
+
+    Parameters
+    ----------
+    bounds_ps
+        True lower bound of each candidate's cost, ps.
+    order
+        Candidates in the order of preference, such as by bytes moved.
+    evaluate
+        Exact cost of a candidate, ps.
+    limit_ps
+        Largest cost accepted.
+    budget
+        Most evaluations; None for no limit.
+
+    Returns
+    -------
+    tuple or None
+        None if no candidate is within the limit, or the budget ran out before one was found.
+    """
+    evaluated = 0
+    for index in order:
+        if bounds_ps[index] > limit_ps:
+            continue
+        if budget is not None and evaluated >= budget:
+            return None
+        cost = evaluate(index)
+        evaluated += 1
+        if cost <= limit_ps:
+            return index, cost, evaluated
+    return None

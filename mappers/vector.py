@@ -87,7 +87,7 @@ class VectorMapping:
             "mapper": self.mapper,
             "plan": self.plan.name,
             "stages": [
-                {"einsums": list(group), "tiles": {name: size for name, size in choice.tiles}}
+                {"einsums": list(group), "tiles": dict(choice.tiles)}
                 for group, choice in zip(self.plan.groups, self.choices, strict=True)
             ],
             "search": dict(self.search),
@@ -247,7 +247,11 @@ def _search_plan(
     stages = build_stages(cascade, machine, context.placement, plan)
     room = context.placement.available_bytes.get(machine.innermost)
     found = [candidates(stage, machine, room) for stage in stages]
-    needs = [(one.least_footprint, s.name) for one, s in zip(found, stages, strict=True) if not one.choices]
+    needs = [
+        (one.least_footprint, s.name)
+        for one, s in zip(found, stages, strict=True)
+        if not one.choices
+    ]
     if needs:
         return _PlanResult(shortage=max(needs))
     if to_beat_ps is not None and sum(float(one.bounds_ps.min()) for one in found) >= to_beat_ps:
@@ -256,10 +260,12 @@ def _search_plan(
     evaluated = total = 0
     for stage, one in zip(stages, found, strict=True):
 
-        def evaluate(index: int, stage: Stage = stage, options: Sequence[StageChoice] = one.choices) -> int:
+        def evaluate(
+            index: int, stage: Stage = stage, options: Sequence[StageChoice] = one.choices
+        ) -> int:
             return context.evaluate(build_program([stage], machine, [options[index]]))
 
-        result = best_first(one.bounds_ps, one.preference(), evaluate, context.budget)
+        result = best_first(one.bounds_ps.tolist(), one.preference(), evaluate, context.budget)
         evaluated += result.num_evaluated
         total += result.cost_ps
         choices.append(one.choices[result.index])
@@ -289,9 +295,7 @@ def _read(
         )
     plan = next(plan for plan in plans(cascade.einsums) if plan.name == found["plan"])
     tiles = cast("list[list[tuple[str, int]]]", found["tiles"])
-    choices = tuple(
-        StageChoice(tuple((name, size) for name, size in stage)) for stage in tiles
-    )
+    choices = tuple(StageChoice(tuple((name, size) for name, size in stage)) for stage in tiles)
     search_result: dict[str, Json] = {
         "makespan_ps": found["makespan_ps"],
         "evaluated": found["evaluated"],

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mappers.gemm_units import Floats, bytes_per_element
-from mappers.rates import NOTHING, Rate, measure
-from mappers.vector_stage import Ints, Sizes, Stage, StageChoice, TensorUse, format_bytes
+from mappers.gemm_units import bytes_per_element
+from mappers.rates import NOTHING, Floats, Ints, Rate, measure
+from mappers.vector_stage import Sizes, Stage, StageChoice, TensorUse, format_bytes
 from mappers.work import keep_work, service_work, transfer_work
 
 if TYPE_CHECKING:

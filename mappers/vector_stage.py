@@ -12,9 +12,9 @@ from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mappers.pipeline import Axis, Nest, Shape, Step, Stream
+from mappers.rates import Ints
 from mappers.work import Work, in_turn, keep_work, port_work, service_work, transfer_work
 from workloads.operation import OPERATIONS, action_counts
 
@@ -24,14 +24,13 @@ if TYPE_CHECKING:
     from archsim.numberformat import NumberFormat
     from workloads import Access, Cascade, Einsum
 
-Ints: TypeAlias = NDArray[np.int64]
 Sizes: TypeAlias = Mapping[str, "Ints | int"]
 """Tile size by axis (a rank variable): integers, or arrays over candidates."""
 
 
 @dataclass(frozen=True, slots=True)
 class RankUse:
-    """Coordinates of one tensor rank that a tile touches: at most ``fixed * Π axes``, and `limit`."""
+    """Coordinates of a tensor rank that a tile touches: ``fixed * Π axes``, at most `limit`."""
 
     axes: tuple[str, ...]
     fixed: int
@@ -356,12 +355,14 @@ def stage_nest(stage: Stage, machine: Machine, choice: StageChoice) -> Nest:
         ]
         writes = [(int(format_bytes(w.write, shape)), w.write.format.name) for w in stage.works]
         chain = tuple(
-            (w.einsum.name, w.work(machine, shape), {"einsum": w.einsum.name, "layer": w.einsum.layer})
+            (
+                w.einsum.name,
+                w.work(machine, shape),
+                {"einsum": w.einsum.name, "layer": w.einsum.layer},
+            )
             for w in stage.works
         )
-        return Step(
-            chain, port_work(machine, "read", reads), port_work(machine, "write", writes)
-        )
+        return Step(chain, port_work(machine, "read", reads), port_work(machine, "write", writes))
 
     by_reader = _tags_by_tensor(stage)
     return Nest(
