@@ -177,11 +177,22 @@ def multiply_format(problem: GemmProblem, formats: tuple[str, ...]) -> str | Non
     -------
     str or None
         The wider operand's format if supported, else the narrowest supported one that is at least
-        as wide; None if there is none.
+        as wide; a floating-point one if either operand is. None if there is none.
     """
-    wide = problem.wider_format
-    name = wide.name.partition(":")[0]
-    if name in formats:
-        return name
-    wider = [item for item in map(parse_format, formats) if item.bits >= wide.bits]
-    return min(wider, key=lambda item: (item.bits, item.name)).name if wider else None
+    operands = [
+        parse_format(tensor.format.name.partition(":")[0]) for tensor in (problem.lhs, problem.rhs)
+    ]
+    bits = max(number.bits for number in operands)
+    needs_float = any(_is_float(number) for number in operands)
+    wanted = {number.name for number in operands if number.bits == bits}
+    usable = [
+        number
+        for number in map(parse_format, formats)
+        if number.bits >= bits and (_is_float(number) or not needs_float)
+    ]
+    usable.sort(key=lambda n: (n.name not in wanted, n.bits, _is_float(n) != needs_float, n.name))
+    return usable[0].name if usable else None
+
+
+def _is_float(number: NumberFormat) -> bool:
+    return not number.name.startswith("int")

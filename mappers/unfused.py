@@ -122,7 +122,7 @@ class UnfusedAttentionMapper:
         machine
             The machine.
         options
-            None are known.
+            Those of mapper gemm, for the matrix products.
         context
             Placement, evaluation, cache, budget.
 
@@ -139,12 +139,14 @@ class UnfusedAttentionMapper:
         reason = self.supports(cascade, machine)
         if reason is not None:
             raise MappingError(reason)
-        if options:
-            raise MappingError(f"mapper unfused has no options; given {', '.join(sorted(options))}")
         gemm, vector = GemmMapper(), VectorMapper()
         parts: list[Part] = []
         for part in split(cascade):
-            mapped = (gemm if _is_product(part) else vector).map(part, machine, {}, context)
+            mapped = (
+                gemm.map(part, machine, options, context)
+                if _is_product(part)
+                else vector.map(part, machine, {}, context)
+            )
             if isinstance(mapped, Infeasible):
                 return mapped
             parts.append(mapped)

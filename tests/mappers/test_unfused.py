@@ -103,7 +103,7 @@ def test_options_and_unsupported_parts_are_refused():
     assert isinstance(mapper, Mapper)
     cascade = attention_cascade("3-pass", queries=8, keys=8, head_dim=4)
     on = small()
-    with pytest.raises(MappingError, match="no options; given tile"):
+    with pytest.raises(MappingError, match="has the option slack; given tile"):
         mapper.map(cascade, on, {"tile": 1}, context(on))
     without = machine(vector__cycles_per_operation="{add: 1}")
     with pytest.raises(MappingError, match="row_max needs max"):
