@@ -21,7 +21,7 @@ from archsim.config.document import Document, load_document
 from archsim.config.hashing import content_hash
 from archsim.config.overrides import apply_overrides
 from archsim.config.paths import join_path
-from archsim.config.schema import dump_model, key_paths, validate_model
+from archsim.config.schema import ConfigModel, dump_model, key_paths, validate_model
 from archsim.cost.loader import load_table
 from archsim.errors import ConfigError, nearest
 from archsim.machine_config import MachineConfig
@@ -204,6 +204,26 @@ class Machine:
         """Return the area of all components on the die, mm²."""
         return sum(item.area_mm2() for item in self.components.values())
 
+    def value(self, path: str) -> float:
+        """Return the number at a dotted path, in base units.
+
+        Raises
+        ------
+        ConfigError
+            There is no number at that path.
+        """
+        root, section, name, *keys = [*path.split("."), "", ""][: max(3, path.count(".") + 1)]
+        found: object = None
+        if root == ROOT and section == "clocks" and not keys:
+            found = self.config.clocks_hz.get(name)
+        elif root == ROOT and section in ("components", "links") and name in self.components:
+            found = self.components[name].config
+            for key in keys:
+                found = _attribute(found, key)
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            raise ConfigError("there is no number at this path", given=path)
+        return float(found)
+
     def peak_macs_per_s(self, number: str) -> tuple[str, float]:
         """Return the fastest unit for MACs in a format and its rate, 1/s; ("", 0.0) without one."""
         rates = {
@@ -234,6 +254,17 @@ class Machine:
     def content_hash(self) -> str:
         """Hash of the resolved description."""
         return content_hash(self.to_config())
+
+
+def _attribute(model: object, key: str) -> object:
+    """Return what a model or a map has under a YAML key."""
+    if isinstance(model, Mapping):
+        return model.get(key)
+    if isinstance(model, ConfigModel):
+        for name, item in type(model).model_fields.items():
+            if (item.alias or name) == key:
+                return getattr(model, name)
+    return None
 
 
 def load_hardware(source: Path | str, *, overrides: Sequence[str] = ()) -> Machine:

@@ -1,0 +1,42 @@
+# archsim: `make demo` runs the main job, `make test` the tests. Both set everything up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+.PHONY: demo test test-slow lint fuzz docs bench clean
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("archsim needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.test-installed: $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/archsim run array128-hbm3 llama3-8b --phase decode --context 4096
+
+lint: $(VENV)/.test-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/archsim warmup
+	$(BIN)/python -m pytest -m 'not slow' -n $(WORKERS)
+
+test-slow: test
+	$(BIN)/python -m pytest -m slow
+	$(MAKE) fuzz
+
+fuzz: $(VENV)/.test-installed
+	$(BIN)/python -m tests.fuzz.run --inputs 100000 --seed 0
+
+bench: $(VENV)/.installed
+	$(BIN)/archsim bench engine
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

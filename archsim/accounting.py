@@ -1,0 +1,147 @@
+"""Sums over what ran: time, actions and energy of one pass or of several one after another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, TypeVar
+
+from archsim.engine import sensitivities
+from archsim.results import Energy
+from archsim.units import PS_PER_S
+
+if TYPE_CHECKING:
+    from archsim.components.base import CountKey
+    from archsim.engine import Timing
+    from archsim.machine import Machine
+    from archsim.mapped_model import MappedPass
+
+_Key = TypeVar("_Key", bound=Hashable)
+_Number = TypeVar("_Number", int, float, Fraction)
+
+UNTAGGED = "handover"
+"""Layer type of time that belongs to no layer: waiting at a border between fragments."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What happened during some passes.
+
+    Attributes
+    ----------
+    latency_ps
+        Time from start to end; passes follow one another.
+    counts
+        Actions by (component, action, format).
+    useful_macs
+        MACs that the workload defines, by the unit that made them; masked ones are left out.
+    layer_ps
+        Critical path by layer type.
+    path_ps
+        Critical path by (resource, cause).
+    busy_ps
+        Occupied time by resource.
+    slopes_ps
+        Derivative of the latency in continuous configuration paths, ps per base unit.
+    operations, simulated, jumps
+        Size of the programs and the engine's work.
+    """
+
+    latency_ps: int = 0
+    counts: Mapping[CountKey, int] = field(default_factory=dict)
+    useful_macs: Mapping[str, Fraction] = field(default_factory=dict)
+    layer_ps: Mapping[str, int] = field(default_factory=dict)
+    path_ps: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    busy_ps: Mapping[str, int] = field(default_factory=dict)
+    slopes_ps: Mapping[str, float] = field(default_factory=dict)
+    operations: int = 0
+    simulated: int = 0
+    jumps: int = 0
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(
+            self.latency_ps + other.latency_ps,
+            _sum(self.counts, other.counts),
+            _sum(self.useful_macs, other.useful_macs),
+            _sum(self.layer_ps, other.layer_ps),
+            _sum(self.path_ps, other.path_ps),
+            _sum(self.busy_ps, other.busy_ps),
+            _sum(self.slopes_ps, other.slopes_ps),
+            self.operations + other.operations,
+            self.simulated + other.simulated,
+            self.jumps + other.jumps,
+        )
+
+    @property
+    def latency_s(self) -> float:
+        """The latency in seconds."""
+        return self.latency_ps / PS_PER_S
+
+    def moved_bytes(self, component: str) -> int:
+        """Return the bytes read from and written to a component."""
+        return sum(
+            count
+            for (name, action, _), count in self.counts.items()
+            if name == component and action in ("read", "write")
+        )
+
+    def energy(self, machine: Machine) -> Energy:
+        """Return the energy: counts times energy per action, and static power times latency."""
+        component = {name: watts * self.latency_s for name, watts in machine.static_w().items()}
+        static = sum(component.values())
+        dynamic = 0.0
+        for name, action, number in sorted(self.counts):
+            each_pj = machine.component(name).energy_pj(action, number)
+            joules = self.counts[name, action, number] * each_pj * 1e-12
+            component[name] += joules
+            dynamic += joules
+        return Energy(dynamic, static, component)
+
+
+def account(mapped: MappedPass, timing: Timing, machine: Machine) -> Totals:
+    """Return the totals of one pass that the engine has timed with its critical path."""
+    program = mapped.program
+    useful: dict[str, Fraction] = {}
+    shares = _useful_shares(mapped)
+    for op, instances in enumerate(timing.instance_counts):
+        for (component, action, _), count in program.counts[op].items():
+            if action == "mac":
+                share = shares.get(program.tags[op].get("einsum", ""), Fraction(1))
+                useful[component] = useful.get(component, Fraction(0)) + instances * count * share
+    layers: Counter[str] = Counter()
+    path: Counter[tuple[str, str]] = Counter()
+    for part in timing.attribution:
+        layers[part.tags.get("layer", UNTAGGED)] += part.ps
+        path[part.resource or "dependence", part.cause] += part.ps
+    return Totals(
+        latency_ps=timing.makespan_ps,
+        counts=program.total_counts(),
+        useful_macs=useful,
+        layer_ps=layers,
+        path_ps=path,
+        busy_ps=dict(timing.busy_ps),
+        slopes_ps=sensitivities(program, timing, machine.value),
+        operations=sum(timing.instance_counts),
+        simulated=timing.simulated,
+        jumps=timing.jumps,
+    )
+
+
+def _useful_shares(mapped: MappedPass) -> dict[str, Fraction]:
+    """Return the fraction of the MACs of each einsum's full box that the workload defines."""
+    return {
+        einsum.name: Fraction(einsum.macs(), einsum.dense_macs())
+        for stage in mapped.stages
+        for fragment in stage.fragments
+        for einsum in fragment.cascade.einsums
+        if einsum.dense_macs()
+    }
+
+
+def _sum(left: Mapping[_Key, _Number], right: Mapping[_Key, _Number]) -> dict[_Key, _Number]:
+    total = dict(left)
+    for key, value in right.items():
+        total[key] = total[key] + value if key in total else value
+    return total

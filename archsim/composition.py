@@ -1,0 +1,270 @@
+"""The composition of a run: load, check, map, time, account, report.
+
+Read :func:`simulate` from top to bottom: it is the whole path from a hardware file and a model to a
+result. Everything it calls has a module of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, TypeVar
+
+from archsim.accounting import Totals, account
+from archsim.capacity import check_capacity
+from archsim.config.overrides import group_overrides
+from archsim.config.schema import validate_model
+from archsim.engine import run_program
+from archsim.errors import ConfigError, nearest
+from archsim.machine import Machine, build_machine, load_hardware
+from archsim.mapped_model import ModelMapper, choose_mappers
+from archsim.mapping import Infeasible, Json, MappingCache
+from archsim.mapping_cache import DiskCache
+from archsim.request import FIDELITIES
+from archsim.roofline import Bound, bound_pass
+from archsim.run_record import Outcome, PhaseOutcome, RunRecord
+from workloads import Workload, build_workload, load_workload
+from workloads.model import ModelConfig
+
+if TYPE_CHECKING:
+    from archsim.program import Program
+    from archsim.results import Result
+
+Value = TypeVar("Value")
+
+Progress = Callable[[int, int], None]
+"""Called with the number of passes done and the number of passes in all."""
+
+
+def simulate(
+    hardware: str | Path | Machine,
+    workload: str | Path | Workload,
+    *,
+    phase: str | None = None,
+    batch: int | None = None,
+    context: int | None = None,
+    new_tokens: int | None = None,
+    precision: str | None = None,
+    mapper: Mapping[str, str] | None = None,
+    fidelity: str = "tile",
+    fidelity_fallback: bool = False,
+    overrides: Sequence[str] = (),
+    ignore_capacity: bool = False,
+    seed: int = 0,
+    cache: MappingCache | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Simulate one workload on one machine.
+
+    Parameters
+    ----------
+    hardware
+        Registered id, path of a hardware file, or a machine.
+    workload
+        Registered model id, path of a model file, or a workload (then phase, sizes and precision
+        are its own and must not be given).
+    phase, batch, context, new_tokens, precision
+        As in :func:`workloads.load_workload`; None takes its default.
+    mapper
+        Mapper id by mapper class, over the machine's defaults.
+    fidelity
+        ``roofline`` (closed-form bound) or ``tile`` (engine at tile granularity).
+    fidelity_fallback
+        Whether another rung may stand in for one that an operation lacks.
+    overrides
+        ``hardware.path=value`` and ``workload.path=value`` texts.
+    ignore_capacity
+        Run although the workload does not fit in the outermost memory level.
+    seed
+        Seed of everything random.
+    cache
+        Store for search results; the default is one on disk.
+    progress
+        Called after each pass through the model.
+
+    Returns
+    -------
+    Result
+        Feasible or not: a workload that does not fit is a result.
+
+    Raises
+    ------
+    ArchsimError
+        Bad input of any kind.
+
+    Examples
+    --------
+    >>> import archsim
+    >>> result = archsim.simulate("array128-hbm2e", "llama3.2-1b", phase="decode", context=128)
+    >>> result.feasible
+    True
+    """
+    groups = group_overrides(overrides)
+    for root in ("mapper", "options"):
+        if groups[root]:
+            raise ConfigError(
+                "is an argument of this call", path=groups[root][0].path, allowed="an argument"
+            )
+    machine = _machine(hardware, [item for item in overrides if item.startswith("hardware.")])
+    sizes = _sizes(phase, batch, context, new_tokens, precision)
+    load = _workload(workload, sizes, [item for item in overrides if item.startswith("workload.")])
+    if fidelity not in FIDELITIES:
+        raise ConfigError(
+            "there is no such rung",
+            path="options.fidelity",
+            given=fidelity,
+            allowed=FIDELITIES,
+            hint=nearest(fidelity, FIDELITIES),
+        )
+    record = RunRecord(
+        machine=machine,
+        workload=load,
+        mappers=choose_mappers(machine, mapper or {}),
+        fidelity=fidelity,
+        fidelity_fallback=fidelity_fallback,
+        ignore_capacity=ignore_capacity,
+        seed=seed,
+    )
+    return record.result(_run(record, DiskCache() if cache is None else cache, progress))
+
+
+def simulate_config(config: Mapping[str, Json]) -> Result:
+    """Run the resolved configuration that a result carries; the result is the same again.
+
+    Raises
+    ------
+    ConfigError
+        The configuration is not one that a result carries.
+    """
+    hardware, load, mapper, options = (
+        _part(config, name) for name in ("hardware", "workload", "mapper", "options")
+    )
+    model = validate_model(ModelConfig, _part(load, "model"), None, "workload.model")
+    workload = build_workload(
+        model,
+        phase=_value(load, "phase", str),
+        batch=_value(load, "batch", int),
+        context=_value(load, "context", int),
+        new_tokens=_value(load, "new_tokens", int),
+        precision=_value(load, "precision", str),
+    )
+    return simulate(
+        build_machine(hardware),
+        workload,
+        mapper={name: _value(mapper, name, str) for name in mapper},
+        fidelity=_value(options, "fidelity", str),
+        fidelity_fallback=_value(options, "fidelity_fallback", bool),
+        ignore_capacity=_value(options, "ignore_capacity", bool),
+        seed=_value(options, "seed", int),
+    )
+
+
+def _part(config: Mapping[str, Json], name: str) -> dict[str, Json]:
+    return _value(config, name, dict)
+
+
+def _value(config: Mapping[str, Json], name: str, kind: type[Value]) -> Value:
+    value = config.get(name)
+    if type(value) is not kind:
+        raise ConfigError(
+            "not the configuration of a result", path=name, given=value, allowed=kind.__name__
+        )
+    return value
+
+
+class _Sizes(TypedDict, total=False):
+    """Phase and sizes of a workload that were given; the rest takes its default."""
+
+    phase: str
+    batch: int
+    context: int
+    new_tokens: int
+    precision: str
+
+
+def _sizes(
+    phase: str | None,
+    batch: int | None,
+    context: int | None,
+    new_tokens: int | None,
+    precision: str | None,
+) -> _Sizes:
+    sizes: _Sizes = {}
+    if phase is not None:
+        sizes["phase"] = phase
+    if batch is not None:
+        sizes["batch"] = batch
+    if context is not None:
+        sizes["context"] = context
+    if new_tokens is not None:
+        sizes["new_tokens"] = new_tokens
+    if precision is not None:
+        sizes["precision"] = precision
+    return sizes
+
+
+def _machine(hardware: str | Path | Machine, overrides: Sequence[str]) -> Machine:
+    if not isinstance(hardware, Machine):
+        return load_hardware(hardware, overrides=overrides)
+    if overrides:
+        raise ConfigError("a machine that is built already takes no overrides", given=overrides[0])
+    return hardware
+
+
+def _workload(
+    workload: str | Path | Workload, chosen: _Sizes, overrides: Sequence[str]
+) -> Workload:
+    if not isinstance(workload, Workload):
+        return load_workload(workload, overrides=overrides, **chosen)
+    if chosen or overrides:
+        name = next(iter(chosen), "overrides")
+        raise ConfigError(f"a workload that is built already takes no {name}")
+    return workload
+
+
+def _run(record: RunRecord, cache: MappingCache, progress: Progress | None) -> Outcome:
+    """Run all passes of a workload: check, bound, map, time, account."""
+    workload, machine = record.workload, record.machine
+    if not record.ignore_capacity:
+        shortage = check_capacity(workload, machine)
+        if shortage is not None:
+            return Outcome(infeasible=shortage)
+    model_mapper = ModelMapper(machine, record.mappers, _makespan_ps, cache, record.seed)
+    outcome = Outcome()
+    passes = list(_passes(workload))
+    for done, (phase, index) in enumerate(passes):
+        step = workload.prefill() if phase == "prefill" else workload.step(index)
+        bound = bound_pass(step, machine)
+        if record.fidelity == "roofline":
+            outcome.add(phase, PhaseOutcome(bound, Totals(latency_ps=bound.bound_ps)))
+            continue
+        found = _time_pass(step, bound, record, model_mapper)
+        if isinstance(found, Infeasible):
+            return Outcome(infeasible=found)
+        outcome.add(phase, found)
+        if progress is not None:
+            progress(done + 1, len(passes))
+    return outcome
+
+
+def _passes(workload: Workload) -> Sequence[tuple[str, int]]:
+    steps = [("decode", index) for index in range(workload.num_steps)]
+    return steps if workload.phase == "decode" else [("prefill", 0), *steps]
+
+
+def _time_pass(
+    step: Workload, bound: Bound, record: RunRecord, model_mapper: ModelMapper
+) -> PhaseOutcome | Infeasible:
+    mapped = model_mapper.map(step)
+    if isinstance(mapped, Infeasible):
+        return mapped
+    if not record.ignore_capacity:
+        shortage = check_capacity(step, record.machine, mapped.residency, mapped.fused_tensors)
+        if shortage is not None:
+            return shortage
+    timing = run_program(mapped.program)
+    return PhaseOutcome(bound, account(mapped, timing, record.machine), mapped)
+
+
+def _makespan_ps(program: Program) -> int:
+    return run_program(program, path=False).makespan_ps

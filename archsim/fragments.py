@@ -1,0 +1,47 @@
+"""Fragments: the pieces of a stage's cascade that are mapped one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+
+from workloads import Cascade, Einsum
+
+ATTENTION_CLASSES = frozenset({"attention", "softmax"})
+"""Operation classes that one attention mapper takes together."""
+
+ATTENTION = "attention"
+GEMM = "gemm"
+VECTOR = "vector"
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A piece of a cascade and the class of mapper that takes it."""
+
+    cascade: Cascade
+    mapper_class: str
+
+
+def mapper_class(einsum: Einsum) -> str:
+    """Return the class of mapper that takes an einsum."""
+    if einsum.op_class in ATTENTION_CLASSES:
+        return ATTENTION
+    return GEMM if einsum.matmul() is not None else VECTOR
+
+
+def cut(cascade: Cascade) -> tuple[Fragment, ...]:
+    """Cut a cascade into fragments, in order.
+
+    Neighbouring attention and softmax einsums stay together, so do neighbouring einsums that are
+    no matrix product; every other matrix product is a fragment of its own.
+    """
+    fragments = []
+    for kind, run in groupby(cascade.einsums, key=mapper_class):
+        einsums = tuple(run)
+        parts = [(einsum,) for einsum in einsums] if kind == GEMM else [einsums]
+        for part in parts:
+            names = tuple(einsum.name for einsum in part)
+            name = names[0] if len(names) == 1 else f"{names[0]}..{names[-1]}"
+            fragments.append(Fragment(cascade.subset(names, name), kind))
+    return tuple(fragments)

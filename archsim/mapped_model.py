@@ -1,0 +1,228 @@
+"""A pass through a model mapped onto a machine: fragments in order, one engine program.
+
+Every distinct layer is mapped once. Fragments follow one another with explicit hand-over markers: a
+fragment starts when the one before has finished, so nothing is prefetched across the border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archsim import registry
+from archsim.errors import ConfigError, MappingError, nearest
+from archsim.fragments import Fragment, cut
+from archsim.mapping import FragmentMapping, Infeasible, MapContext, Mapper, MappingCache
+from archsim.program import Program, ProgramBuilder
+from archsim.residency import Residency, residencies
+
+if TYPE_CHECKING:
+    from archsim.machine import Machine
+    from workloads import Workload
+
+Evaluate = Callable[[Program], int]
+
+
+@dataclass(frozen=True, slots=True)
+class MappedStage:
+    """A stage whose fragments are mapped."""
+
+    name: str
+    repeat: int
+    fragments: tuple[Fragment, ...]
+    mappings: tuple[FragmentMapping, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MappedPass:
+    """One pass through the model, mapped.
+
+    Attributes
+    ----------
+    stages
+        In order of execution.
+    residency
+        What stays on chip.
+    program
+        The engine program of the whole pass.
+    """
+
+    stages: tuple[MappedStage, ...]
+    residency: Residency
+    program: Program
+
+    @property
+    def fused_tensors(self) -> dict[str, frozenset[str]]:
+        """Tensors of each stage that are never held whole."""
+        return {
+            stage.name: frozenset(
+                fragment.cascade.einsum(name).output.tensor
+                for fragment, mapping in zip(stage.fragments, stage.mappings, strict=True)
+                for name in mapping.fused
+            )
+            for stage in self.stages
+        }
+
+
+def choose_mappers(machine: Machine, choices: Mapping[str, str]) -> dict[str, Mapper]:
+    """Return the mapper of every mapper class: the caller's choice, else the machine's default.
+
+    Raises
+    ------
+    ConfigError
+        An unknown class or mapper, a mapper that does not serve the class, or several candidates
+        and no default.
+    """
+    known = {name: _mapper(name) for name in registry.mappers.names()}
+    classes = sorted({item for mapper in known.values() for item in mapper.classes})
+    for name in choices:
+        if name not in classes:
+            raise ConfigError(
+                "there is no such mapper class",
+                path=f"mapper.{name}",
+                given=name,
+                allowed=classes,
+                hint=nearest(name, classes),
+            )
+    wanted = {**machine.config.mappers, **choices}
+    chosen: dict[str, Mapper] = {}
+    for name in classes:
+        able = sorted(item for item, mapper in known.items() if name in mapper.classes)
+        pick = wanted.get(name)
+        if pick is None and len(able) > 1:
+            raise ConfigError(
+                f"several mappers serve the class {name} and the machine names no default",
+                path=f"hardware.mappers.{name}",
+                allowed=able,
+            )
+        pick = able[0] if pick is None else pick
+        if pick not in able:
+            raise ConfigError(
+                f"no mapper of that name serves the class {name}",
+                path=f"mapper.{name}" if name in choices else f"hardware.mappers.{name}",
+                given=pick,
+                allowed=able,
+                hint=nearest(pick, able),
+            )
+        chosen[name] = known[pick]
+    return chosen
+
+
+def _mapper(name: str) -> Mapper:
+    made = registry.mappers.get(name)
+    mapper = made() if callable(made) else made
+    if not isinstance(mapper, Mapper):
+        raise ConfigError(f"mapper {name} does not follow the mapper protocol", given=str(made))
+    return mapper
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMapper:
+    """Maps passes of one model onto one machine.
+
+    Attributes
+    ----------
+    machine, mappers
+        Where, and which mapper serves each class.
+    evaluate
+        Exact makespan of a program in ps.
+    cache
+        Store for search results.
+    seed
+        Seed of everything random.
+    """
+
+    machine: Machine
+    mappers: Mapping[str, Mapper]
+    evaluate: Evaluate
+    cache: MappingCache
+    seed: int = 0
+
+    def map(self, workload: Workload) -> MappedPass | Infeasible:
+        """Map one pass: every choice of residency is tried, the fastest is kept.
+
+        Returns
+        -------
+        MappedPass or Infeasible
+            Infeasible is the shortage of the smallest reserve.
+        """
+        fragments = {stage.name: cut(stage.cascade) for stage in workload.stages}
+        best: tuple[int, MappedPass] | None = None
+        shortage: Infeasible | None = None
+        tried = residencies(workload, self.machine, fragments)
+        for residency in tried:
+            stages = self._stages(workload, fragments, residency)
+            if isinstance(stages, Infeasible):
+                shortage = shortage or stages
+                continue
+            mapped = MappedPass(stages, residency, assemble(workload.name, stages))
+            if len(tried) == 1:
+                return mapped
+            cost = self.evaluate(mapped.program)
+            if best is None or cost < best[0]:
+                best = (cost, mapped)
+        if best is not None:
+            return best[1]
+        if shortage is None:
+            raise MappingError(f"workload {workload.name} has nothing to map")
+        return shortage
+
+    def _stages(
+        self,
+        workload: Workload,
+        fragments: Mapping[str, Sequence[Fragment]],
+        residency: Residency,
+    ) -> tuple[MappedStage, ...] | Infeasible:
+        stages = []
+        for stage in workload.stages:
+            context = MapContext(
+                evaluate=self.evaluate,
+                placement=residency.stages[stage.name],
+                cache=self.cache,
+                seed=self.seed,
+            )
+            mappings = []
+            for fragment in fragments[stage.name]:
+                mapping = self._fragment(fragment, context)
+                if isinstance(mapping, Infeasible):
+                    return mapping
+                mappings.append(mapping)
+            stages.append(
+                MappedStage(stage.name, stage.repeat, tuple(fragments[stage.name]), tuple(mappings))
+            )
+        return tuple(stages)
+
+    def _fragment(self, fragment: Fragment, context: MapContext) -> FragmentMapping | Infeasible:
+        mapper = self.mappers.get(fragment.mapper_class)
+        if mapper is None:
+            raise ConfigError(
+                f"no mapper serves the class {fragment.mapper_class}",
+                path=f"hardware.mappers.{fragment.mapper_class}",
+            )
+        reason = mapper.supports(fragment.cascade, self.machine)
+        if reason is not None:
+            raise MappingError(
+                f"mapper {mapper.id} cannot map {fragment.cascade.name} "
+                f"on {self.machine.name}: {reason}"
+            )
+        return mapper.map(fragment.cascade, self.machine, {}, context)
+
+
+def assemble(name: str, stages: Sequence[MappedStage]) -> Program:
+    """Return the program of all stages one after another, each repeated as often as it says."""
+    builder = ProgramBuilder(name)
+    before = None
+    for stage in stages:
+        begin = builder.marker(f"{stage.name}/begin")
+        with builder.loop(stage.repeat, stage.name):
+            builder.place(begin)
+            end = begin
+            for fragment, mapping in zip(stage.fragments, stage.mappings, strict=True):
+                label = f"{stage.name}/{fragment.cascade.name}"
+                end = builder.embed(mapping.program(), after=end, name=label)
+        if before is not None:
+            builder.after(begin, before, cause="handover")
+        builder.after(begin, end, cause="handover")
+        before = end
+    return builder.build()

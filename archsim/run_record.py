@@ -1,0 +1,297 @@
+"""From what ran to the result: the resolved inputs of a run, which report its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import archsim
+from archsim.accounting import Totals
+from archsim.config.hashing import content_hash
+from archsim.config.schema import dump_model
+from archsim.results import EngineStatistics, Fidelity, Phase, Result, Roofline
+from archsim.units import PS_PER_S, format_quantity
+
+if TYPE_CHECKING:
+    from archsim.components.base import Clock
+    from archsim.machine import Machine
+    from archsim.mapped_model import MappedPass
+    from archsim.mapping import Infeasible, Json, Mapper
+    from archsim.roofline import Bound
+    from workloads import Workload
+
+_Key = TypeVar("_Key", bound=Hashable)
+
+NOTABLE_ROUNDING = 1e-5
+"""Relative rounding of a clock period from which it is reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseOutcome:
+    """What one pass gave: its bound, its totals, and (last) how it was mapped."""
+
+    bound: Bound
+    totals: Totals
+    mapped: MappedPass | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What all passes gave, by phase; or why the workload cannot run."""
+
+    passes: dict[str, list[PhaseOutcome]] = field(default_factory=dict)
+    infeasible: Infeasible | None = None
+
+    def add(self, phase: str, outcome: PhaseOutcome) -> None:
+        """Append a pass of a phase."""
+        self.passes.setdefault(phase, []).append(outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """The inputs of a run, all resolved.
+
+    Attributes
+    ----------
+    machine, workload, mappers
+        What runs where, and which mapper serves each class.
+    fidelity, fidelity_fallback, ignore_capacity, seed
+        Options.
+    """
+
+    machine: Machine
+    workload: Workload
+    mappers: Mapping[str, Mapper]
+    fidelity: str
+    fidelity_fallback: bool
+    ignore_capacity: bool
+    seed: int
+
+    def config(self) -> dict[str, Json]:
+        """Return the resolved configuration; running it again gives the same result."""
+        load = self.workload
+        model = dump_model(load.model)
+        model.pop("source", None)
+        return {
+            "hardware": self.machine.to_config(),
+            "workload": {
+                "name": load.model.name,
+                "phase": load.phase,
+                "batch": load.batch,
+                "context": load.context,
+                "new_tokens": load.new_tokens,
+                "precision": str(load.precision),
+                "model": cast("Json", model),
+            },
+            "mapper": {name: mapper.id for name, mapper in sorted(self.mappers.items())},
+            "options": {
+                "fidelity": self.fidelity,
+                "fidelity_fallback": self.fidelity_fallback,
+                "ignore_capacity": self.ignore_capacity,
+                "seed": self.seed,
+            },
+        }
+
+    def result(self, outcome: Outcome) -> Result:
+        """Return the result of the run."""
+        config = self.config()
+        fidelity = Fidelity(self.fidelity, dict.fromkeys(self.mappers, self.fidelity))
+        if outcome.infeasible is None:
+            return self._feasible(outcome, config, fidelity)
+        return Result(
+            feasible=False,
+            infeasible=outcome.infeasible,
+            fidelity=fidelity,
+            mapper=cast("dict[str, str]", config["mapper"]),
+            config=config,
+            config_hash=content_hash(config),
+            version=archsim.__version__,
+            seed=self.seed,
+            warnings=self.workload.warnings,
+            assumptions=tuple(self._assumptions(outcome)),
+        )
+
+    def _feasible(self, outcome: Outcome, config: Mapping[str, Json], fidelity: Fidelity) -> Result:
+        machine = self.machine
+        everything = [item for items in outcome.passes.values() for item in items]
+        totals = reduce(add, (item.totals for item in everything))
+        bound = reduce(add, (item.bound for item in everything))
+        phases = {name: self._phase(name, items) for name, items in outcome.passes.items()}
+        ran = self.fidelity != "roofline"
+        energy = totals.energy(machine) if ran else None
+        energy_j = energy.dynamic + energy.static if energy else None
+        latency_s = totals.latency_s
+        path = _shares(totals.path_ps) if ran else {bound.limited_by: 1.0}
+        critical: dict[str, dict[str, float]] = {}
+        for (resource, cause), share in path.items():
+            critical.setdefault(resource, {})[cause] = share
+        limit = max(path, key=lambda key: (path[key], key))
+        decode, prefill = phases.get("decode"), phases.get("prefill")
+        generates = self.workload.model.family == "decoder"
+        return Result(
+            feasible=True,
+            fidelity=fidelity,
+            mapper=cast("dict[str, str]", config["mapper"]),
+            config=config,
+            config_hash=content_hash(config),
+            version=archsim.__version__,
+            seed=self.seed,
+            latency_s=latency_s,
+            ttft_s=prefill.latency_s if prefill and generates else None,
+            tbt_s=decode.latency_s / decode.num_steps if decode else None,
+            tokens_per_s=self._tokens_per_s(phases),
+            phases=phases,
+            energy_j=energy_j,
+            energy=energy,
+            power_w=energy_j / latency_s if energy_j is not None else None,
+            area_mm2=machine.area_mm2(),
+            macs=bound.macs,
+            dram_bytes=self._dram_bytes(totals) if ran else bound.compulsory_bytes,
+            bytes={level: totals.moved_bytes(level) for level in machine.levels} if ran else {},
+            utilization=self._utilization(totals) if ran else {},
+            busy=self._busy(totals) if ran else {},
+            breakdown=_shares(totals.layer_ps) if ran else {},
+            critical_path=critical,
+            bottleneck=":".join(limit),
+            sensitivities=self._sensitivities(totals),
+            roofline=self._roofline(bound),
+            engine=EngineStatistics(totals.operations, totals.simulated, totals.jumps),
+            warnings=self.workload.warnings,
+            assumptions=tuple(self._assumptions(outcome)),
+        )
+
+    def _phase(self, name: str, items: list[PhaseOutcome]) -> Phase:
+        totals = reduce(add, (item.totals for item in items))
+        bound = reduce(add, (item.bound for item in items))
+        energy = totals.energy(self.machine)
+        per_step = self.workload.context if name == "prefill" else 1
+        return Phase(
+            latency_s=totals.latency_s,
+            num_steps=len(items),
+            num_tokens=len(items) * per_step * self.workload.batch,
+            energy_j=energy.dynamic + energy.static,
+            macs=bound.macs,
+            dram_bytes=self._dram_bytes(totals),
+            bound_s=bound.bound_ps / PS_PER_S,
+        )
+
+    def _tokens_per_s(self, phases: Mapping[str, Phase]) -> float:
+        """Return new tokens over the time of the phase that makes them; prompt tokens for a prefill."""
+        if self.workload.phase == "prefill":
+            return phases["prefill"].tokens_per_s
+        if "decode" in phases:
+            return phases["decode"].tokens_per_s
+        return self.workload.batch / phases["prefill"].latency_s
+
+    def _dram_bytes(self, totals: Totals) -> int:
+        return sum(
+            totals.moved_bytes(name)
+            for name, item in self.machine.components.items()
+            if item.OFF_CHIP
+        )
+
+    def _utilization(self, totals: Totals) -> dict[str, float]:
+        """Return useful MACs over peak of units that multiply, bytes over peak bandwidth of levels."""
+        shares = {}
+        for name, macs in totals.useful_macs.items():
+            rates = [
+                self.machine.component(name).peak_macs_per_s(number)
+                for unit, action, number in totals.counts
+                if unit == name and action == "mac"
+            ]
+            shares[name] = float(macs) / (max(rates) * totals.latency_s)
+        for level in self.machine.levels:
+            component = self.machine.component(level)
+            resources = component.resources()
+            seconds = [
+                sum(
+                    count
+                    for (name, action, _), count in totals.counts.items()
+                    if name == level and action == direction
+                )
+                / component.bandwidth_bytes_per_s(direction)
+                for direction in ("read", "write")
+            ]
+            busiest = sum(seconds) if len(resources) == 1 else max(seconds)
+            shares[level] = busiest / totals.latency_s
+        return shares
+
+    def _busy(self, totals: Totals) -> dict[str, float]:
+        capacity = {
+            resource: servers
+            for component in self.machine.components.values()
+            for resource, servers in component.resources().items()
+        }
+        return {
+            name: busy_ps / (totals.latency_ps * capacity.get(name, 1))
+            for name, busy_ps in totals.busy_ps.items()
+        }
+
+    def _sensitivities(self, totals: Totals) -> dict[str, float]:
+        """Relative gain in latency per relative improvement, for paths that matter at all."""
+        found = {
+            path: abs(slope * self.machine.value(path) / totals.latency_ps)
+            for path, slope in totals.slopes_ps.items()
+        }
+        return {path: value for path, value in found.items() if value > 0}
+
+    def _roofline(self, bound: Bound) -> Roofline:
+        level = self.machine.component(bound.level)
+        bandwidth = max(level.bandwidth_bytes_per_s(action) for action in ("read", "write"))
+        rate = bound.macs * PS_PER_S / bound.compute_ps if bound.compute_ps else 0.0
+        return Roofline(
+            bound_s=bound.bound_ps / PS_PER_S,
+            compute_s=bound.compute_ps / PS_PER_S,
+            memory_s=bound.memory_ps / PS_PER_S,
+            operational_intensity_macs_per_byte=bound.macs / max(1, bound.compulsory_bytes),
+            ridge_macs_per_byte=rate / bandwidth,
+            limited_by=":".join(bound.limited_by),
+        )
+
+    def _assumptions(self, outcome: Outcome) -> Iterator[str]:
+        machine = self.machine
+        for level in machine.levels:
+            if machine.capacity_bytes(level) is None:
+                yield f"{level} has unbounded capacity: nothing is refused for lack of room there"
+        if self.ignore_capacity:
+            yield f"the capacity of {machine.outermost} is ignored"
+        for name, clock in sorted(_used_clocks(machine).items()):
+            off = clock.period_ps * clock.frequency_hz / PS_PER_S - 1.0
+            if abs(off) > NOTABLE_ROUNDING:
+                frequency = format_quantity(clock.frequency_hz, "frequency")
+                yield (
+                    f"clock {name}: a cycle of {frequency} is rounded to {clock.period_ps} ps "
+                    f"({off:+.3%})"
+                )
+        if self.fidelity == "roofline" or outcome.infeasible:
+            return
+        yield (
+            "operators follow one another: none starts before the one before it has finished, "
+            "and no weights are fetched ahead"
+        )
+        if self.mappers["attention"].id == "unfused" and self.workload.phase != "decode":
+            yield "unfused attention computes the masked half of the scores too"
+        kept = {
+            name: item.mapped.residency.reserve_bytes
+            for name, items in outcome.passes.items()
+            for item in items
+            if item.mapped is not None and item.mapped.residency.reserve_bytes
+        }
+        for name, reserve in sorted(kept.items()):
+            size = format_quantity(reserve, "bytes")
+            yield f"{name}: {machine.innermost} keeps up to {size} of activations between operators"
+        yield "energy and area leave out control, and wires outside the components"
+
+
+def _used_clocks(machine: Machine) -> dict[str, Clock]:
+    return {
+        item.config.clock: item.clock for item in machine.components.values() if not item.OFF_CHIP
+    }
+
+
+def _shares(parts: Mapping[_Key, int]) -> dict[_Key, float]:
+    total = sum(parts.values())
+    return {key: ps / total for key, ps in parts.items() if ps}
