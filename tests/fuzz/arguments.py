@@ -16,8 +16,8 @@ from archsim.errors import ConfigError
 from tests.fuzz import mutation
 
 EXIT_CODES = frozenset((0, 2, 3, 4, 5))
-HARDWARE = ("tpu-v4i", "array128-hbm2e", "array128-hbm3", "fuzzed.yaml", "tpu-v5i")
-MODELS = ("llama3.2-1b", "bert-base", "llama3-8b", "llama9-1b", "fuzzed.yaml")
+HARDWARE = (*("tpu-v4i", "array128-hbm2e", "array128-hbm3", "fuzzed.yaml") * 4, "tpu-v5i")
+MODELS = (*("llama3.2-1b", "bert-base", "llama3-8b") * 4, "llama9-1b", "fuzzed.yaml")
 KINDS = ("hardware", "models", "mappers", "components", "suites", "benches", "workload", "result")
 SETS = (
     "hardware.components.buffer.capacity=1 MiB",
@@ -55,10 +55,10 @@ def generate_simulating(rng: random.Random) -> str:
 
 def _disturbed(rng: random.Random, words: list[str]) -> str:
     """Return words, one a line, some of them mutated."""
-    if rng.random() < 0.5:
+    if rng.random() < 0.3:
         index = rng.randrange(len(words))
         words[index] = mutation.mutated(rng, words[index]).replace("\n", " ")
-    if rng.random() < 0.2:
+    if rng.random() < 0.1:
         words.insert(rng.randrange(len(words) + 1), mutation.word(rng).replace("\n", " "))
     if rng.random() < 0.4:
         words.append("--json")
@@ -69,13 +69,13 @@ def _disturbed(rng: random.Random, words: list[str]) -> str:
 
 
 def _options(rng: random.Random) -> list[str]:
-    words = ["--phase", rng.choice(("prefill", "decode", "generate", "encode"))]
+    words = ["--phase", rng.choice((*("prefill", "decode", "generate") * 5, "encode"))]
     for option in ("--batch", "--context", "--new-tokens", "--seed"):
         if rng.random() < 0.4:
-            words += [option, str(rng.randint(0, 64)) if rng.random() < 0.7 else _absurd(rng)]
+            words += [option, str(rng.randint(1, 64)) if rng.random() < 0.9 else _absurd(rng)]
     if rng.random() < 0.9:
         words += ["--fidelity", "roofline"]
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         words += ["--precision", rng.choice(("weights=int8", "kv=fp8,act=bf16", "int4:g0", ""))]
     words += _repeated(rng, "--set", SETS)
     return [*words, *_repeated(rng, "--mapper", ("unfused", "gemm=gemm", "vector=gemm", "flash"))]
@@ -87,8 +87,11 @@ def _absurd(rng: random.Random) -> str:
 
 def _repeated(rng: random.Random, option: str, values: tuple[str, ...]) -> list[str]:
     words = []
-    while rng.random() < 0.3:
-        words += [option, mutation.mutated(rng, rng.choice(values)).replace("\n", " ")]
+    while rng.random() < 0.2:
+        value = rng.choice(values)
+        if rng.random() < 0.5:
+            value = mutation.mutated(rng, value).replace("\n", " ")
+        words += [option, value]
     return words
 
 
