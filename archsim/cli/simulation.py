@@ -120,8 +120,12 @@ def publish(result: Result, printing: Printing) -> int:
         from archsim.report.run import render_result
 
         print_report(render_result(result))
-    if not result.feasible:
-        print_error(str(result))
+    bad = result.infeasible
+    if bad is not None:
+        from archsim.report.run import amount
+
+        need, have = amount(bad.need, bad.unit), amount(bad.have, bad.unit)
+        print_error(f"infeasible: {bad.resource} needs {need}, has {have}")
         return INFEASIBLE
     return 0
 

@@ -79,9 +79,9 @@ def _header(result: Result) -> list[Text]:
 
 
 def _chosen(result: Result, key: str) -> str:
-    """Return an option of the resolved configuration as text; empty if it has none."""
-    options = result.config.get("options")
-    value: Json = options.get(key) if isinstance(options, dict) else None
+    """Return a choice about the workload as text; empty if the configuration has none."""
+    workload = result.config.get("workload")
+    value: Json = workload.get(key) if isinstance(workload, dict) else None
     return "" if value is None else str(value)
 
 
@@ -227,14 +227,19 @@ def _roofline(result: Result) -> RenderableType:
     side = "memory" if intensity < ridge else "compute"
     gap = latency_s / roof.bound_s if roof.bound_s else None
     lines = [
-        f"bound {quantity(roof.bound_s, 'time')}, set by {roof.limited_by}"
+        f"bound {quantity(roof.bound_s, 'time')}, set by {_spaced(roof.limited_by)}"
         f" (compute {quantity(roof.compute_s, 'time')}, memory {quantity(roof.memory_s, 'time')})",
         f"intensity {intensity:.4g} MAC/B, ridge {ridge:.4g} MAC/B: on the {side} side",
     ]
     if gap is not None:
-        reached = f"this run takes {gap:.3g}× the bound"
-        lines.append(reached if gap > 1.0005 else "this run reaches the bound")
+        reached = f"this run takes {gap:.2f} times the bound"
+        lines.append(reached if gap > 1.0005 else "this run is the bound")
     return Group(*(Text(line) for line in lines))
+
+
+def _spaced(name: str) -> str:
+    """Return ``resource:cause`` as words."""
+    return name.replace(":", " ")
 
 
 def _critical_path(result: Result, latency_s: float) -> Table:
@@ -270,10 +275,15 @@ def _shares(shares: Mapping[str, float], total: float, dimension: Dimension) -> 
 
 
 def _resources(result: Result) -> Table:
+    """Return a row per resource; the ports of a component stand below it."""
     grid = table("", ">busy", "", ">useful")
+    busiest: dict[str, float] = {}
+    for name, share in (*result.busy.items(), *result.utilization.items()):
+        owner = name.partition(".")[0]
+        busiest[owner] = max(share, busiest.get(owner, 0.0))
     names = sorted(
         {*result.busy, *result.utilization},
-        key=lambda name: (-result.busy.get(name, result.utilization.get(name, 0.0)), name),
+        key=lambda name: (-busiest[name.partition(".")[0]], name),
     )
     for name in names:
         busy, useful = result.busy.get(name), result.utilization.get(name)
@@ -288,9 +298,16 @@ def _resources(result: Result) -> Table:
 
 def _bytes(result: Result) -> Table:
     largest = max(result.bytes.values()) or 1
+    hardware = result.config.get("hardware")
+    levels = hardware.get("levels") if isinstance(hardware, dict) else None
+    order = levels if isinstance(levels, list) else []
+    inward = sorted(
+        result.bytes, key=lambda name: (order.index(name) if name in order else 99, name)
+    )
     latency_s = result.latency_s
     grid = table("", ">bytes", ">mean rate", "")
-    for name, moved in sorted(result.bytes.items(), key=lambda item: (item[1], item[0])):
+    for name in inward:
+        moved = result.bytes[name]
         rate = moved / latency_s if latency_s else None
         grid.add_row(
             name,
@@ -322,6 +339,6 @@ def _footer(result: Result) -> str:
     if result.seed:
         parts.append(f"seed {result.seed}")
     engine = result.engine
-    if engine is not None:
+    if engine is not None and engine.operations:
         parts.append(f"{engine.simulated} of {count(engine.operations)} operations simulated")
     return " · ".join(parts)

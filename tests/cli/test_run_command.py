@@ -97,7 +97,7 @@ def test_an_infeasible_run_exits_3_and_says_why(archsim):
     done = archsim("run", "small", "toy")
     assert done.code == 3
     assert "16 GiB" in done.out
-    assert "infeasible, dram needs" in done.err
+    assert "infeasible: dram needs 16 GiB" in done.err
     done = archsim("run", "small", "toy", "--json")
     assert done.code == 3
     assert done.json["infeasible"]["need"] == 2**34

@@ -32,7 +32,7 @@ latency expected within 18 ms … 22 ms (estimates of dram.efficiency)
 Roofline
 bound 18 ms, set by dram (compute 1 ms, memory 18 ms)
 intensity 0.5 MAC/B, ridge 90 MAC/B: on the memory side
-this run takes 1.11× the bound
+this run takes 1.11 times the bound
 
 Critical path
 waiting for  because of   share    time

@@ -15,15 +15,18 @@ from archsim.results import (
 )
 
 CONFIG = {
-    "hardware": {"name": "tiny-array"},
-    "workload": {"name": "llama-toy"},
-    "mapper": {"gemm": "gemm", "attention": "unfused"},
-    "options": {
+    "hardware": {"name": "tiny-array", "levels": ["dram", "buffer"]},
+    "workload": {
+        "name": "llama-toy",
         "phase": "decode",
         "batch": 1,
         "context": 1024,
         "new_tokens": 1,
         "precision": "weights=bf16,act=bf16,kv=bf16,accumulator=fp32",
+        "model": {"name": "llama-toy", "layers": 2},
+    },
+    "mapper": {"gemm": "gemm", "attention": "unfused"},
+    "options": {
         "fidelity": "tile",
         "fidelity_fallback": False,
         "ignore_capacity": False,
