@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from archsim.report.layout import count, quantity, table
+from archsim.report.layout import bullets, count, quantity, table
+from archsim.report.run import amount, sizes, subject
 
 if TYPE_CHECKING:
     from archsim.results import Result
@@ -18,8 +19,9 @@ def render_comparison(results: Sequence[Result]) -> RenderableType:
     """Return a table with one row per result; speeds are relative to the first that runs."""
     reference_s = next((result.latency_s for result in results if result.latency_s), None)
     areas = any(result.area_mm2 is not None for result in results)
-    columns = ["machine", ">latency", ">speed", ">tokens/s", ">energy", ">power"]
+    columns = ["machine", ">latency", ">speed", ">tokens/s", ">energy"]
     grid = table(*columns, *([">area"] if areas else []), "limited by")
+    grid.columns[0].no_wrap = True
     refused = []
     for result in results:
         name = result.subject("hardware")
@@ -29,7 +31,8 @@ def render_comparison(results: Sequence[Result]) -> RenderableType:
                 f"{name}: {bad.resource} needs {_amount(bad.need, bad.unit)},"
                 f" has {_amount(bad.have, bad.unit)}{': ' + bad.detail if bad.detail else ''}"
             )
-            grid.add_row(name, "does not fit", *([""] * (len(grid.columns) - 2)), style="red")
+            blanks = ["–"] * (len(grid.columns) - 2)
+            grid.add_row(name, *blanks, "does not fit", style="red")
             continue
         speed = reference_s / result.latency_s if reference_s and result.latency_s else None
         row = [
@@ -38,17 +41,19 @@ def render_comparison(results: Sequence[Result]) -> RenderableType:
             "–" if speed is None else f"{speed:.2f}×",
             count(result.tokens_per_s),
             quantity(result.energy_j, "energy"),
-            quantity(result.power_w, "power"),
         ]
         if areas:
             row.append(quantity(result.area_mm2, "area"))
         grid.add_row(*row, (result.bottleneck or "–").replace(":", " "))
-    parts: list[RenderableType] = [grid]
+    parts: list[RenderableType] = []
+    for words, style in ((subject(results[0]), "bold cyan"), (sizes(results[0]), "")):
+        parts.append(Text(" · ".join(words), style=style))
+    parts += [Text(), grid]
     if refused:
         parts += [Text(), *(Text(line, style="red") for line in refused)]
     notes = dict.fromkeys(note for result in results for note in result.assumptions)
     if notes:
-        parts += [Text(), *(Text(f"- {note}", style="dim") for note in notes)]
+        parts += [Text(), bullets(list(notes), style="dim")]
     return Group(*parts)
 
 
@@ -61,6 +66,4 @@ def render_listing(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Ren
 
 
 def _amount(value: int, unit: str) -> str:
-    from archsim.report.run import amount
-
     return amount(value, unit).partition(" (")[0]

@@ -56,26 +56,34 @@ def render_result(result: Result) -> RenderableType:
 
 
 def _header(result: Result) -> list[Text]:
-    phase = _chosen(result, "phase")
-    title = " · ".join([result.subject("hardware"), result.subject("workload"), phase]).rstrip(" ·")
-    mappers = sorted(result.mapper.items())
-    details = [
-        *(
-            f"{label} {_chosen(result, key)}"
-            for key, label in (("batch", "batch"), ("context", "context"))
-            if _chosen(result, key)
-        ),
-        f"new tokens {_chosen(result, 'new_tokens')}" if phase == "generate" else "",
-        _chosen(result, "precision"),
-    ]
+    title = " · ".join([result.subject("hardware"), *subject(result)])
     lines = [
         Text(title, style="bold cyan"),
-        Text(" · ".join(detail for detail in details if detail)),
+        Text(" · ".join(sizes(result))),
         Text(f"fidelity {_fidelity(result)}"),
     ]
+    mappers = sorted(result.mapper.items())
     if mappers:
         lines.append(Text("mapper " + " ".join(f"{name}={used}" for name, used in mappers)))
     return [line for line in lines if line.plain]
+
+
+def subject(result: Result) -> list[str]:
+    """Return the model and the phase of a run."""
+    return [text for text in (result.subject("workload"), _chosen(result, "phase")) if text]
+
+
+def sizes(result: Result) -> list[str]:
+    """Return batch, context, new tokens and number formats of a run, in words."""
+    words = [
+        f"{label} {_chosen(result, key)}"
+        for key, label in (("batch", "batch"), ("context", "context"))
+        if _chosen(result, key)
+    ]
+    if _chosen(result, "phase") == "generate":
+        words.append(f"new tokens {_chosen(result, 'new_tokens')}")
+    precision = _chosen(result, "precision")
+    return [*words, precision] if precision else words
 
 
 def _chosen(result: Result, key: str) -> str:
@@ -168,7 +176,7 @@ def _cost(result: Result) -> list[tuple[str, str]]:
             ("  static", quantity(result.energy.static, "energy")),
         ]
     for name, phase in sorted(result.phases.items()):
-        if phase.num_tokens:
+        if phase.num_tokens and phase.energy_j is not None:
             token = "new token" if name == "decode" else "prompt token"
             rows.append(
                 (f"energy per {token}", quantity(phase.energy_j / phase.num_tokens, "energy"))
@@ -226,8 +234,10 @@ def _roofline(result: Result) -> RenderableType:
     intensity, ridge = roof.operational_intensity_macs_per_byte, roof.ridge_macs_per_byte
     side = "memory" if intensity < ridge else "compute"
     gap = latency_s / roof.bound_s if roof.bound_s else None
+    several = sum(phase.num_steps for phase in result.phases.values()) > 1
     lines = [
-        f"bound {quantity(roof.bound_s, 'time')}, set by {_spaced(roof.limited_by)}"
+        f"bound {quantity(roof.bound_s, 'time')}{', summed over steps' if several else ''},"
+        f" {'mostly ' if several else ''}set by {_spaced(roof.limited_by)}"
         f" (compute {quantity(roof.compute_s, 'time')}, memory {quantity(roof.memory_s, 'time')})",
         f"intensity {intensity:.4g} MAC/B, ridge {ridge:.4g} MAC/B: on the {side} side",
     ]
@@ -331,7 +341,8 @@ def _what_helps(result: Result) -> Table:
 
 
 def _fall(gain: float) -> str:
-    return f"{'+' if gain < 0 else '-'}{percent(abs(gain))}"
+    text = percent(abs(gain))
+    return text if text.startswith("<") else f"{'+' if gain < 0 else '-'}{text}"
 
 
 def _footer(result: Result) -> str:

@@ -48,7 +48,7 @@ def render_scores(scores: Mapping[str, Json]) -> RenderableType:
             parts.append(Section("Groups with the largest errors", _groups(off)))
         parts.append(Section("Bars", _bars(_records(scores["bars"]))))
     worst = _records(scores["worst"])
-    if worst:
+    if worst and not details:
         parts.append(Section("Largest errors", _worst(worst)))
     baselines = scores["baselines"]
     if isinstance(baselines, dict) and baselines:
@@ -159,19 +159,21 @@ def _baselines(baselines: dict[str, Json]) -> Table:
 
 
 def _claims(claims: list[dict[str, Json]]) -> Table:
-    grid = table("claim", ">ours", "source says", "unit", "status", "verdict")
+    grid = table("claim", ">ours", "source says", "unit", "verdict")
+    grid.columns[0].no_wrap = True
     for claim in claims:
         verdict = str(claim["verdict"])
         good = bool(claim["as_expected"])
         style = "dim" if verdict == "quoted" else "green" if good else "bold red"
         if not good:
-            verdict += f" (expected: {claim['expected']})"
+            verdict += f", expected {claim['expected']}"
+        elif claim["status"] == "calibrated":
+            verdict += ", calibrated"
         grid.add_row(
             str(claim["id"]),
             number(claim["value"]),
             _expectation(_object(claim["expect"])),
             str(claim["unit"]),
-            str(claim["status"]),
             Text(verdict, style=style),
         )
     return grid

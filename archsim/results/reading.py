@@ -100,15 +100,15 @@ def read_infeasible(key: str, value: Json) -> Infeasible:
 def read_phase(key: str, value: Json) -> Phase:
     """Read one phase; its rate is computed again from its tokens and time."""
     integers = ("num_steps", "num_tokens", "macs", "dram_bytes")
-    numbers = ("latency_s", "energy_j", "bound_s", "tokens_per_s")
-    data = exactly(key, value, integers + numbers)
+    numbers = ("latency_s", "bound_s", "tokens_per_s")
+    data = exactly(key, value, (*integers, *numbers, "energy_j"))
     number = {name: as_number(f"{key}.{name}", data[name]) for name in numbers}
     integer = {name: as_integer(f"{key}.{name}", data[name]) for name in integers}
     return Phase(
         latency_s=number["latency_s"],
         num_steps=integer["num_steps"],
         num_tokens=integer["num_tokens"],
-        energy_j=number["energy_j"],
+        energy_j=maybe(f"{key}.energy_j", data["energy_j"], as_number),
         macs=integer["macs"],
         dram_bytes=integer["dram_bytes"],
         bound_s=number["bound_s"],

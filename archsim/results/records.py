@@ -24,7 +24,7 @@ class Phase:
         Tokens that the phase works on: prompt tokens for a prefill, new tokens for a decode, in
         both cases summed over the batch.
     energy_j
-        Dynamic and static energy of the phase in joules.
+        Dynamic and static energy of the phase in joules; None on a rung that counts no actions.
     macs, dram_bytes
         Useful multiply-accumulates, and bytes moved to and from the outermost memory.
     bound_s
@@ -34,7 +34,7 @@ class Phase:
     latency_s: float
     num_steps: int
     num_tokens: int
-    energy_j: float
+    energy_j: float | None
     macs: int
     dram_bytes: int
     bound_s: float

@@ -33,7 +33,7 @@ def result_schema() -> Schema:
                 tokens_per_s="number",
                 num_steps="integer",
                 num_tokens="integer",
-                energy_j="number",
+                energy_j=["number", "null"],
                 macs="integer",
                 dram_bytes="integer",
                 bound_s="number",
@@ -125,7 +125,7 @@ def _map(values: Schema, description: str) -> Schema:
     return {"description": description, "type": "object", "additionalProperties": values}
 
 
-def _closed(**types: str) -> Schema:
+def _closed(**types: str | list[str]) -> Schema:
     return {
         "type": "object",
         "required": list(types),

@@ -127,9 +127,10 @@ def test_comparison_is_relative_to_the_first_that_runs():
     slow = dataclasses.replace(feasible_result(), latency_s=0.04)
     text = to_text(render_comparison([infeasible_result(), feasible_result(), slow]), width=100)
     lines = text.splitlines()
-    assert "does not fit" in lines[1]
-    assert "1.00×" in lines[2]
-    assert "0.50×" in lines[3]
+    assert lines[0] == "llama-toy · decode"
+    assert "does not fit" in lines[4]
+    assert "1.00×" in lines[5]
+    assert "0.50×" in lines[6]
     assert "dram needs 16 GiB, has 8 GiB" in text
 
 
