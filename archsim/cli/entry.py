@@ -54,8 +54,8 @@ def _invoke(words: list[str], *, wants_json: bool) -> int:
         usage = cast("_ClickError", error)
         return _refuse("usage", usage.format_message(), usage.exit_code, wants_json=wants_json)
     except ArchsimError as error:
-        record = error.to_json()
-        record["kind"] = record.pop("error")
+        parts = error.to_json()
+        record = {"kind": parts.pop("error"), **parts}
         return _report(record, str(error), error.exit_code, wants_json=wants_json)
     except (KeyboardInterrupt, typer.Abort):
         return _refuse("interrupted", "interrupted", INTERRUPTED, wants_json=wants_json)
