@@ -7,13 +7,13 @@ fragment starts when the one before has finished, so nothing is prefetched acros
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from archsim import registry
 from archsim.errors import ConfigError, MappingError, nearest
 from archsim.fragments import Fragment, cut
-from archsim.mapping import FragmentMapping, Infeasible, MapContext, Mapper, MappingCache
+from archsim.mapping import FragmentMapping, Infeasible, MapContext, Mapper, MappingCache, Placement
 from archsim.program import Program, ProgramBuilder
 from archsim.residency import Residency, residencies
 
@@ -25,13 +25,22 @@ Evaluate = Callable[[Program], int]
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A mapped fragment, its program and how long it takes alone, ps."""
+
+    mapping: FragmentMapping
+    program: Program
+    makespan_ps: int
+
+
+@dataclass(frozen=True, slots=True)
 class MappedStage:
     """A stage whose fragments are mapped."""
 
     name: str
     repeat: int
     fragments: tuple[Fragment, ...]
-    mappings: tuple[FragmentMapping, ...]
+    pieces: tuple[Piece, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +67,8 @@ class MappedPass:
         return {
             stage.name: frozenset(
                 fragment.cascade.einsum(name).output.tensor
-                for fragment, mapping in zip(stage.fragments, stage.mappings, strict=True)
-                for name in mapping.fused
+                for fragment, piece in zip(stage.fragments, stage.pieces, strict=True)
+                for name in piece.mapping.fused
             )
             for stage in self.stages
         }
@@ -131,6 +140,8 @@ class ModelMapper:
         Store for search results.
     seed
         Seed of everything random.
+    pieces
+        Fragments mapped so far, by content: passes of one run share most of them.
     """
 
     machine: Machine
@@ -138,6 +149,7 @@ class ModelMapper:
     evaluate: Evaluate
     cache: MappingCache
     seed: int = 0
+    pieces: dict[str, Piece | Infeasible] = field(default_factory=dict)
 
     def map(self, workload: Workload) -> MappedPass | Infeasible:
         """Map one pass: every choice of residency is tried, the fastest is kept.
@@ -146,24 +158,27 @@ class ModelMapper:
         -------
         MappedPass or Infeasible
             Infeasible is the shortage of the smallest reserve.
+
+        Notes
+        -----
+        Fragments follow one another without overlap, so a pass takes the sum of what its fragments
+        take alone: choices are compared without running whole passes.
         """
         fragments = {stage.name: cut(stage.cascade) for stage in workload.stages}
-        best: tuple[int, MappedPass] | None = None
+        best: tuple[int, Residency, tuple[MappedStage, ...]] | None = None
         shortage: Infeasible | None = None
-        tried = residencies(workload, self.machine, fragments)
-        for residency in tried:
+        for residency in residencies(workload, self.machine, fragments):
             stages = self._stages(workload, fragments, residency)
             if isinstance(stages, Infeasible):
                 shortage = shortage or stages
                 continue
-            mapped = MappedPass(stages, residency, assemble(workload.name, stages))
-            if len(tried) == 1:
-                return mapped
-            cost = self.evaluate(mapped.program)
-            if best is None or cost < best[0]:
-                best = (cost, mapped)
+            cost_ps = sum(
+                stage.repeat * sum(piece.makespan_ps for piece in stage.pieces) for stage in stages
+            )
+            if best is None or cost_ps < best[0]:
+                best = (cost_ps, residency, stages)
         if best is not None:
-            return best[1]
+            return MappedPass(best[2], best[1], assemble(workload.name, best[2]))
         if shortage is None:
             raise MappingError(f"workload {workload.name} has nothing to map")
         return shortage
@@ -176,24 +191,32 @@ class ModelMapper:
     ) -> tuple[MappedStage, ...] | Infeasible:
         stages = []
         for stage in workload.stages:
-            context = MapContext(
-                evaluate=self.evaluate,
-                placement=residency.stages[stage.name],
-                cache=self.cache,
-                seed=self.seed,
-            )
-            mappings = []
+            pieces = []
             for fragment in fragments[stage.name]:
-                mapping = self._fragment(fragment, context)
-                if isinstance(mapping, Infeasible):
-                    return mapping
-                mappings.append(mapping)
-            stages.append(
-                MappedStage(stage.name, stage.repeat, tuple(fragments[stage.name]), tuple(mappings))
-            )
+                piece = self._piece(fragment, residency.stages[stage.name])
+                if isinstance(piece, Infeasible):
+                    return piece
+                pieces.append(piece)
+            parts = tuple(fragments[stage.name])
+            stages.append(MappedStage(stage.name, stage.repeat, parts, tuple(pieces)))
         return tuple(stages)
 
-    def _fragment(self, fragment: Fragment, context: MapContext) -> FragmentMapping | Infeasible:
+    def _piece(self, fragment: Fragment, placement: Placement) -> Piece | Infeasible:
+        """Map a fragment, once for each content and placement."""
+        names = {tensor.name for tensor in fragment.cascade.tensors}
+        homes = {name: home for name, home in placement.homes.items() if name in names}
+        local = Placement(homes, placement.available_bytes)
+        key = f"{fragment.cascade.signature()} {local.to_json()}"
+        if key not in self.pieces:
+            mapping = self._map(fragment, local)
+            if isinstance(mapping, Infeasible):
+                self.pieces[key] = mapping
+            else:
+                program = mapping.program()
+                self.pieces[key] = Piece(mapping, program, self.evaluate(program))
+        return self.pieces[key]
+
+    def _map(self, fragment: Fragment, placement: Placement) -> FragmentMapping | Infeasible:
         mapper = self.mappers.get(fragment.mapper_class)
         if mapper is None:
             raise ConfigError(
@@ -206,6 +229,7 @@ class ModelMapper:
                 f"mapper {mapper.id} cannot map {fragment.cascade.name} "
                 f"on {self.machine.name}: {reason}"
             )
+        context = MapContext(self.evaluate, placement, self.cache, self.seed)
         return mapper.map(fragment.cascade, self.machine, {}, context)
 
 
@@ -218,9 +242,9 @@ def assemble(name: str, stages: Sequence[MappedStage]) -> Program:
         with builder.loop(stage.repeat, stage.name):
             builder.place(begin)
             end = begin
-            for fragment, mapping in zip(stage.fragments, stage.mappings, strict=True):
+            for fragment, piece in zip(stage.fragments, stage.pieces, strict=True):
                 label = f"{stage.name}/{fragment.cascade.name}"
-                end = builder.embed(mapping.program(), after=end, name=label)
+                end = builder.embed(piece.program, after=end, name=label)
         if before is not None:
             builder.after(begin, before, cause="handover")
         builder.after(begin, end, cause="handover")

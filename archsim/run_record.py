@@ -179,7 +179,7 @@ class RunRecord:
         )
 
     def _tokens_per_s(self, phases: Mapping[str, Phase]) -> float:
-        """Return new tokens over the time of the phase that makes them; prompt tokens for a prefill."""
+        """Return new (for a prefill: prompt) tokens over the time of the phase that makes them."""
         if self.workload.phase == "prefill":
             return phases["prefill"].tokens_per_s
         if "decode" in phases:
@@ -194,7 +194,7 @@ class RunRecord:
         )
 
     def _utilization(self, totals: Totals) -> dict[str, float]:
-        """Return useful MACs over peak of units that multiply, bytes over peak bandwidth of levels."""
+        """Return useful MACs over the peak of each unit, bytes over the bandwidth of each level."""
         shares = {}
         for name, macs in totals.useful_macs.items():
             rates = [
