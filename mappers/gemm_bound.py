@@ -238,6 +238,9 @@ class GemmBounds:
                 # Otherwise the same program as without a panel, or the same traffic with less room.
                 inner = self.tiles.num_n if order == "mnk" else self.tiles.num_m
                 mask &= (self.tiles.num_k > 1) & (inner > 1)
+            elif order == "nmk":
+                # With a single tile along m or n, both orders are the same program.
+                mask &= (self.tiles.num_m > 1) & (self.tiles.num_n > 1)
             for unit, cost in costs:
                 bound, traffic = self.bound(cost, order, panel)
                 kept.append((unit, order, panel, np.flatnonzero(mask)))
