@@ -113,7 +113,7 @@ def assemble(parts: Parts) -> Program:
         An operation is never placed, or a scope does not hold both ends of its wait.
     """
     names = tuple(parts.op_numbers)
-    _check_sites(parts, names)
+    check_sites(parts.tape_kinds, parts.tape_args, parts.waits, names, parts.loops)
     grouped: list[list[Wait]] = [[] for _ in names]
     for wait in parts.waits:
         grouped[wait.target].append(wait)
@@ -158,13 +158,34 @@ def assemble(parts: Parts) -> Program:
     return program
 
 
-def _check_sites(parts: Parts, names: Sequence[str]) -> None:
-    """Check that each operation has a site and each scope holds both ends of its wait."""
-    scoped = {wait.scope for wait in parts.waits if wait.scope >= 0}
+def check_sites(
+    kinds: Sequence[int],
+    args: Sequence[int],
+    waits: Sequence[Wait],
+    names: Sequence[str],
+    loops: Sequence[str],
+) -> None:
+    """Check that each operation has a site and each scope holds both ends of its wait.
+
+    Parameters
+    ----------
+    kinds, args : sequence of int
+        The tape.
+    waits : sequence of Wait
+        All constraints.
+    names, loops : sequence of str
+        Names of the operations and of the loops.
+
+    Raises
+    ------
+    SimulationError
+        An operation is never placed, or a scope does not hold both ends of its wait.
+    """
+    scoped = {wait.scope for wait in waits if wait.scope >= 0}
     inside: dict[int, list[int]] = {}
     total = [0] * len(names)
     open_scopes: list[int] = []
-    for kind, arg in zip(parts.tape_kinds, parts.tape_args, strict=True):
+    for kind, arg in zip(kinds, args, strict=True):
         if kind == PLACE:
             total[arg] += 1
             for loop in open_scopes:
@@ -178,13 +199,13 @@ def _check_sites(parts: Parts, names: Sequence[str]) -> None:
     for op, sites in enumerate(total):
         if sites == 0:
             raise SimulationError(f"operation {names[op]!r} is defined but never placed")
-    for wait in parts.waits:
+    for wait in waits:
         if wait.scope < 0:
             continue
         held = inside[wait.scope]
         if held[wait.target] != total[wait.target] or held[wait.source] == 0:
             raise SimulationError(
-                f"the scope {parts.loops[wait.scope]!r} of the wait of {names[wait.target]!r} "
+                f"the scope {loops[wait.scope]!r} of the wait of {names[wait.target]!r} "
                 f"for {names[wait.source]!r} does not contain both"
             )
 

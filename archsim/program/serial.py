@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from archsim.errors import SimulationError
 from archsim.program.ir import Program, Trip
+from archsim.program.validity import check
 
 VERSION = 1
 """Version of the data written by `to_json`."""
@@ -63,6 +64,15 @@ def from_json(data: Mapping[str, object]) -> Program:
     missing = [key for key in (*_PLAIN, "name", "tags", "counts", "trips") if key not in data]
     if missing:
         raise SimulationError(f"program data lacks {', '.join(missing)}")
+    try:
+        program = _read(data)
+    except (TypeError, ValueError, IndexError) as error:
+        raise SimulationError(f"the data is not a program: {error}") from error
+    check(program)
+    return program
+
+
+def _read(data: Mapping[str, object]) -> Program:
     fields: dict[str, Any] = {key: tuple(cast("list[object]", data[key])) for key in _PLAIN}
     fields["name"] = data["name"]
     fields["tags"] = tuple(cast("list[dict[str, str]]", data["tags"]))

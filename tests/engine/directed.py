@@ -98,10 +98,9 @@ def exact_ties() -> Program:
     """Every start has several reasons."""
     b = ProgramBuilder("ties")
     ops = [b.op(f"o{i}", holds=[(b.resource(f"r{i}"), 10)], latency=10) for i in range(3)]
-    with b.loop(50, "outer"):
-        with b.loop(9, "inner"):
-            for op in ops:
-                b.place(op)
+    with b.loop(50, "outer"), b.loop(9, "inner"):
+        for op in ops:
+            b.place(op)
     for i, op in enumerate(ops):
         b.after(op, ops[i - 1], back=1 if i else 2)
         b.after(op, op, back=1, delay=10, anchor="start")
@@ -112,9 +111,9 @@ def exact_ties() -> Program:
 def coprime_cycles(backs: tuple[int, ...], turns: int) -> Program:
     """Self loops whose periods multiply."""
     b = ProgramBuilder("coprime")
-    for i, back in enumerate(backs):
-        b.op(f"o{i}", holds=[(b.resource(f"r{i}"), 1 + i)], latency=2)
-    ops = [b.find(f"o{i}") for i in range(len(backs))]
+    ops = [
+        b.op(f"o{i}", holds=[(b.resource(f"r{i}"), 1 + i)], latency=2) for i in range(len(backs))
+    ]
     with b.loop(turns, "loop"):
         for op in ops:
             b.place(op)
