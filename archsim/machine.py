@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from archsim import registry
-from archsim.components.base import BindContext, BoundComponent, Clock, Component, Technology
+from archsim.components.base import BindContext, BoundComponent, Clock, Component
 from archsim.components.systolic_array import BoundSystolicArray
 from archsim.components.vector_unit import BoundVectorUnit
 from archsim.config.document import Document, load_document
@@ -22,8 +22,16 @@ from archsim.config.hashing import content_hash
 from archsim.config.overrides import apply_overrides
 from archsim.config.paths import join_path
 from archsim.config.schema import ConfigModel, dump_model, key_paths, validate_model
-from archsim.cost.loader import load_table
 from archsim.errors import ConfigError, nearest
+from archsim.machine_checks import (
+    check_clocks,
+    check_costs,
+    check_levels,
+    check_mappers,
+    cost_table,
+    problem,
+    technology_of,
+)
 from archsim.machine_config import MachineConfig
 from archsim.mapping import Json
 from archsim.units import period_ps
@@ -298,20 +306,24 @@ def build_machine(data: Mapping[str, object], document: Document | None = None) 
     """
     config = validate_model(MachineConfig, data, document, ROOT)
     clocks = {name: Clock(hz, period_ps(hz)) for name, hz in config.clocks_hz.items()}
-    technology = Technology.of(config.technology.node_m, config.technology.supply_v)
-    context = BindContext("", clocks, technology, load_table(config.energy_table))
+    context = BindContext("", clocks, technology_of(config, document), cost_table(config, document))
     components: dict[str, BoundComponent] = {}
     for name, item in config.components.items():
         components[name] = _bound(name, item, f"{ROOT}.components", context, document)
     links: dict[tuple[str, str], str] = {}
-    _check_levels(config, components, document)
+    check_levels(config, components, document)
     for name, item in config.links.items():
         ends, rest = _link_ends(name, item, config.levels, document)
-        if name in components or ends in links:
-            raise _problem("name or ends are taken already", f"{ROOT}.links.{name}", name, document)
+        path = join_path(f"{ROOT}.links", name)
+        if name in components:
+            raise problem("a component has this name already", path, name, document)
+        if ends in links:
+            raise problem(f"link {links[ends]} has these ends already", path, name, document)
         links[ends] = name
         components[name] = _bound(name, rest, f"{ROOT}.links", context, document)
-    _check_clocks(components, document)
+    check_clocks(components, document)
+    check_costs(components, document)
+    check_mappers(config, document)
     return Machine(config, components, links, document)
 
 
@@ -325,41 +337,21 @@ def _bound(
     path = join_path(parent, name)
     kind = data.get("kind")
     if not isinstance(kind, str):
-        raise _problem("a component needs a kind", f"{path}.kind", kind, document)
+        names = registry.components.names()
+        raise problem("a component needs a kind", f"{path}.kind", kind, document, names)
     location = document.location(f"{path}.kind") if document else None
     try:
         model = registry.components.get(kind)
     except ConfigError as error:
         raise error.at(path=f"{path}.kind", location=location) from None
     if not (isinstance(model, type) and issubclass(model, Component)):
-        raise _problem("is registered, but is no Component", f"{path}.kind", kind, document)
+        raise problem("is registered, but is no Component", f"{path}.kind", kind, document)
     config = validate_model(model, data, document, path)
     try:
         return config.bind(dataclasses.replace(context, name=name, path=path))
     except ConfigError as error:
         where = error.path or path
         raise error.at(path=path, location=document.location(where) if document else None) from None
-
-
-def _check_levels(
-    config: MachineConfig, components: Mapping[str, BoundComponent], document: Document | None
-) -> None:
-    for number, level in enumerate(config.levels):
-        path = f"{ROOT}.levels[{number}]"
-        if level not in components:
-            names = sorted(components)
-            raise _problem("no component of that name", path, level, document, names)
-        actions = components[level].actions()
-        if "read" not in actions or "write" not in actions:
-            stores = sorted(
-                name
-                for name, item in components.items()
-                if {"read", "write"} <= set(item.actions())
-            )
-            raise _problem("is not a memory", path, level, document, stores)
-    if len(set(config.levels)) != len(config.levels):
-        given = ", ".join(config.levels)
-        raise _problem("names a level twice", f"{ROOT}.levels", given, document)
 
 
 def _link_ends(
@@ -372,41 +364,12 @@ def _link_ends(
     for key in ("from", "to"):
         end = data.get(key)
         if end not in levels:
-            raise _problem("must be a level", f"{path}.{key}", end, document, levels)
+            raise problem("must be a level", f"{path}.{key}", end, document, levels)
         ends.append(str(end))
     if ends[0] == ends[1]:
-        raise _problem("a link needs two different ends", path, ends[0], document, levels)
+        others = [level for level in levels if level != ends[0]]
+        raise problem("a link needs two different ends", f"{path}.to", ends[1], document, others)
     return (ends[0], ends[1]), rest
-
-
-def _check_clocks(components: Mapping[str, BoundComponent], document: Document | None) -> None:
-    """Refuse an off-chip memory in the clock domain of logic: one would drag the other along."""
-    logic = {item.config.clock for item in components.values() if not item.OFF_CHIP}
-    for name, item in components.items():
-        if item.OFF_CHIP and item.config.clock in logic:
-            path = join_path(f"{ROOT}.components", name) + ".clock"
-            allowed = "a clock domain of its own, not shared with logic"
-            raise _problem(
-                "memory and logic share a clock", path, item.config.clock, document, allowed
-            )
-
-
-def _problem(
-    message: str,
-    path: str,
-    given: object,
-    document: Document | None,
-    allowed: str | Sequence[str] | None = None,
-) -> ConfigError:
-    names = () if allowed is None or isinstance(allowed, str) else tuple(allowed)
-    return ConfigError(
-        message,
-        path=path,
-        location=document.location(path) if document else None,
-        given=given,
-        allowed=names or allowed,
-        hint=nearest(given, names) if isinstance(given, str) and names else None,
-    )
 
 
 def _known_paths(data: Mapping[str, object]) -> frozenset[str]:
