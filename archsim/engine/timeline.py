@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -61,8 +62,8 @@ class Log:
         num_jumps: int,
     ) -> None:
         self._rows = rows
-        self._of_op: list[list[int]] = [[] for _ in range(num_ops)]
-        self._numbers: list[list[int]] = [[] for _ in range(num_ops)]
+        self._of_op: list[array[int]] = [array("q") for _ in range(num_ops)]
+        self._numbers: list[array[int]] = [array("q") for _ in range(num_ops)]
         for row in range(0, num_rows * LOG_WIDTH, LOG_WIDTH):
             op = rows[row]
             self._of_op[op].append(row)

@@ -1,0 +1,1 @@
+"""Benches: how fast archsim itself is, in CPU seconds, beside a calibration loop."""
