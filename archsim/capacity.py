@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from archsim.mapping import Infeasible
 from archsim.residency import Residency
-from archsim.units import human_quantity
 
 if TYPE_CHECKING:
     from archsim.machine import Machine
     from workloads import Workload
+
+GIB = 1 << 30
+MIB = 1 << 20
 
 
 def check_capacity(
@@ -59,7 +61,12 @@ def check_capacity(
     if need <= have:
         return None
     parts = [(weights, "weights"), (caches, "KV cache"), (activations, "activations")]
-    detail = " + ".join(
-        f"{human_quantity(num_bytes, 'bytes')} of {what}" for num_bytes, what in parts if num_bytes
-    )
+    detail = " + ".join(f"{_binary(num_bytes)} of {what}" for num_bytes, what in parts if num_bytes)
     return Infeasible(level, need, have, "B", detail)
+
+
+def _binary(num_bytes: int) -> str:
+    """Return bytes in GiB or MiB, so that parts of a sum can be compared at a glance."""
+    if num_bytes >= GIB:
+        return f"{num_bytes / GIB:.2f} GiB"
+    return f"{num_bytes / MIB:.2f} MiB"

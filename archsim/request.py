@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -78,8 +78,13 @@ class RunRequest:
     ignore_capacity: bool = False
     seed: int = 0
 
-    def simulate(self) -> Result:
+    def simulate(self, progress: Callable[[int, int], None] | None = None) -> Result:
         """Run it.
+
+        Parameters
+        ----------
+        progress
+            Called with the passes through the model that are done, and how many there are.
 
         Raises
         ------
@@ -104,6 +109,7 @@ class RunRequest:
             overrides=tuple(resolved.overrides),
             ignore_capacity=resolved.ignore_capacity,
             seed=resolved.seed,
+            progress=progress,
         )
 
     def resolved(self) -> RunRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
@@ -124,7 +124,7 @@ class RunRecord:
         energy = totals.energy(machine) if ran else None
         energy_j = energy.dynamic + energy.static if energy else None
         latency_s = totals.latency_s
-        path = _shares(totals.path_ps) if ran else {bound.limited_by: 1.0}
+        path = _shares(totals.path_ps if ran else _bound_path(everything))
         critical: dict[str, dict[str, float]] = {}
         for (resource, cause), share in path.items():
             critical.setdefault(resource, {})[cause] = share
@@ -166,15 +166,16 @@ class RunRecord:
     def _phase(self, name: str, items: list[PhaseOutcome]) -> Phase:
         totals = reduce(add, (item.totals for item in items))
         bound = reduce(add, (item.bound for item in items))
-        energy = totals.energy(self.machine)
+        ran = self.fidelity != "roofline"
+        energy = totals.energy(self.machine) if ran else None
         per_step = self.workload.context if name == "prefill" else 1
         return Phase(
             latency_s=totals.latency_s,
             num_steps=len(items),
             num_tokens=len(items) * per_step * self.workload.batch,
-            energy_j=energy.dynamic + energy.static,
+            energy_j=energy.dynamic + energy.static if energy else None,
             macs=bound.macs,
-            dram_bytes=self._dram_bytes(totals),
+            dram_bytes=self._dram_bytes(totals) if ran else bound.compulsory_bytes,
             bound_s=bound.bound_ps / PS_PER_S,
         )
 
@@ -194,9 +195,14 @@ class RunRecord:
         )
 
     def _utilization(self, totals: Totals) -> dict[str, float]:
-        """Return useful MACs over the peak of each unit, bytes over the bandwidth of each level."""
+        """Return useful MACs over the peak of the array, bytes over the bandwidth of each level.
+
+        A vector unit does much besides MACs; what counts there is how long it was busy.
+        """
         shares = {}
         for name, macs in totals.useful_macs.items():
+            if self.machine.vector is not None and name == self.machine.vector.name:
+                continue
             rates = [
                 self.machine.component(name).peak_macs_per_s(number)
                 for unit, action, number in totals.counts
@@ -290,6 +296,15 @@ def _used_clocks(machine: Machine) -> dict[str, Clock]:
     return {
         item.config.clock: item.clock for item in machine.components.values() if not item.OFF_CHIP
     }
+
+
+def _bound_path(items: Sequence[PhaseOutcome]) -> dict[tuple[str, str], int]:
+    """Return the bound split by what sets it, pass by pass."""
+    path: dict[tuple[str, str], int] = {}
+    for item in items:
+        key = item.bound.limited_by
+        path[key] = path.get(key, 0) + item.bound.bound_ps
+    return path
 
 
 def _shares(parts: Mapping[_Key, int]) -> dict[_Key, float]:

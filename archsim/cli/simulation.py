@@ -15,6 +15,7 @@ from archsim.cli.output import (
     print_text,
     write_file,
 )
+from archsim.cli.progress import progress_bar
 from archsim.errors import ConfigError
 from archsim.request import RunRequest
 
@@ -90,7 +91,9 @@ def run_once(hardware: str | None, model: str | None, chosen: Choices, printing:
             allowed="archsim run HW MODEL, or archsim run --from RESULT.json",
         )
     printing.check()
-    return publish(chosen.request(hardware, model).simulate(), printing)
+    with progress_bar(f"{hardware} · {model}") as report:
+        result = chosen.request(hardware, model).simulate(report)
+    return publish(result, printing)
 
 
 def run_again(path: Path, names: Sequence[str | None], chosen: Choices, printing: Printing) -> int:
@@ -144,7 +147,10 @@ def compare(names: Sequence[str], chosen: Choices, printing: Printing) -> int:
         )
     printing.check()
     *machines, model = names
-    results = [chosen.request(machine, model).simulate() for machine in machines]
+    results = []
+    for machine in machines:
+        with progress_bar(f"{machine} · {model}") as report:
+            results.append(chosen.request(machine, model).simulate(report))
     from archsim.results import csv_table
 
     data = {"results": [result.to_json_object() for result in results]}
