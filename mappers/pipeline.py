@@ -9,7 +9,8 @@ runs beside the next step. Resources serve in program order, so a step is placed
     other loads of step s + 1;  stores of step s
 
 which keeps a load from queueing behind the store of the step that it overlaps with, and the writes
-from queueing (at the write port) behind loads that themselves wait for the memory.
+from queueing (at the write port) behind loads that themselves wait for the memory. Where a step
+stores more than it loads, its writes go before all loads: those wait for earlier stores.
 
 Ragged edges are exact: the last tile of an axis is a sibling of the loop over the full ones, with
 operations of its own shape. What must not depend on the shape (is the buffer free? is the tile
@@ -169,6 +170,7 @@ class _Writer:
         self.innermost = max(
             (i + 1 for i, axis in enumerate(self.axes) if axis.num_tiles > 1), default=0
         )
+        self.writes_first = self.step_bytes(nest.stores) > self.step_bytes(nest.loads)
         self.done = self.builder.marker("tile_done", tags=nest.tags)
         self.free: dict[str, OpRef] = {}
         self.stored: dict[str, OpRef] = {}
@@ -186,6 +188,12 @@ class _Writer:
                 self.stored[stream.name] = self.builder.marker(
                     f"{stream.name}_stored", tags=stream.tags
                 )
+
+    def step_bytes(self, streams: Sequence[Stream]) -> int:
+        """Return the bytes that streams move in every step, for full tiles."""
+        shape = self.full({})
+        moved = [s for s in streams if self.depths[s.name] == self.innermost]
+        return sum(stream.work(shape).num_bytes for stream in moved)
 
     def write(self) -> Program:
         shape = {axis.name: axis.segments()[0][1] for axis in self.axes}
@@ -336,6 +344,7 @@ class _Writer:
     def place_step(self, shape: Shape, following: tuple[OpRef, ...], carried: int) -> None:
         b, roles = self.builder, self.step(shape)
         ordered = roles["reads"] + roles["chain"] + (self.carry(shape) if carried else [])
-        loads = (*following[:1], *roles["writes"], *following[1:])
+        ahead = 0 if self.writes_first else 1
+        loads = (*following[:ahead], *roles["writes"], *following[ahead:])
         for op in (*ordered, *loads, self.done):
             b.place(op)
