@@ -24,13 +24,13 @@ def progress_bar(label: str) -> Iterator[Report]:
         To be called with the passes done and the passes in all.
     """
     if not sys.stderr.isatty():
-        yield lambda done, total: None
+        yield _silent
         return
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        tasks = []
+        tasks: list[TaskID] = []
 
         def report(done: int, total: int) -> None:
             if total > 1:
@@ -39,3 +39,8 @@ def progress_bar(label: str) -> Iterator[Report]:
                 bar.update(tasks[0], completed=done)
 
         yield report
+
+
+def _silent(done: int, total: int) -> None:
+    """Report nothing."""
+    del done, total
