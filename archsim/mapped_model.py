@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from archsim import registry
+from archsim.config.hashing import content_hash
 from archsim.errors import ConfigError, MappingError, nearest
 from archsim.fragments import Fragment, cut
 from archsim.mapping import FragmentMapping, Infeasible, MapContext, Mapper, MappingCache, Placement
+from archsim.mapping_cache import source_stamp
 from archsim.program import Program, ProgramBuilder
 from archsim.residency import Residency, residencies
 
@@ -24,13 +27,22 @@ if TYPE_CHECKING:
 Evaluate = Callable[[Program], int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Piece:
-    """A mapped fragment, its program and how long it takes alone, ps."""
+    """A mapped fragment with its program; what it takes alone is found when it is asked for."""
 
     mapping: FragmentMapping
-    program: Program
-    makespan_ps: int
+    evaluate: Evaluate
+
+    @cached_property
+    def program(self) -> Program:
+        """The program of the fragment."""
+        return self.mapping.program()
+
+    @cached_property
+    def makespan_ps(self) -> int:
+        """Time that the fragment takes alone, ps."""
+        return self.evaluate(self.program)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,11 @@ class MappedStage:
     repeat: int
     fragments: tuple[Fragment, ...]
     pieces: tuple[Piece, ...]
+
+    @property
+    def makespan_ps(self) -> int:
+        """Time of all repetitions, ps: fragments follow one another without overlap."""
+        return self.repeat * sum(piece.makespan_ps for piece in self.pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,23 +182,42 @@ class ModelMapper:
         take alone: choices are compared without running whole passes.
         """
         fragments = {stage.name: cut(stage.cascade) for stage in workload.stages}
+        choices = residencies(workload, self.machine, fragments)
+        key = self._key(workload)
+        known = self.cache.get(key)
+        if isinstance(known, int):
+            choices = tuple(item for item in choices if item.reserve_bytes == known)
         best: tuple[int, Residency, tuple[MappedStage, ...]] | None = None
         shortage: Infeasible | None = None
-        for residency in residencies(workload, self.machine, fragments):
+        for residency in choices:
             stages = self._stages(workload, fragments, residency)
             if isinstance(stages, Infeasible):
                 shortage = shortage or stages
                 continue
-            cost_ps = sum(
-                stage.repeat * sum(piece.makespan_ps for piece in stage.pieces) for stage in stages
-            )
+            cost_ps = 0 if len(choices) == 1 else sum(stage.makespan_ps for stage in stages)
             if best is None or cost_ps < best[0]:
                 best = (cost_ps, residency, stages)
         if best is not None:
+            self.cache.put(key, best[1].reserve_bytes)
             return MappedPass(best[2], best[1], assemble(workload.name, best[2]))
         if shortage is None:
             raise MappingError(f"workload {workload.name} has nothing to map")
         return shortage
+
+    def _key(self, workload: Workload) -> str:
+        """Return the key under which the best residency of a pass is kept."""
+        content = {
+            "machine": self.machine.content_hash,
+            "mappers": {
+                name: [mapper.id, source_stamp(type(mapper))]
+                for name, mapper in sorted(self.mappers.items())
+            },
+            "seed": self.seed,
+            "stages": [
+                [stage.name, stage.repeat, stage.cascade.signature()] for stage in workload.stages
+            ],
+        }
+        return f"residency-{content_hash(content)}"
 
     def _stages(
         self,
@@ -212,8 +248,7 @@ class ModelMapper:
             if isinstance(mapping, Infeasible):
                 self.pieces[key] = mapping
             else:
-                program = mapping.program()
-                self.pieces[key] = Piece(mapping, program, self.evaluate(program))
+                self.pieces[key] = Piece(mapping, self.evaluate)
         return self.pieces[key]
 
     def _map(self, fragment: Fragment, placement: Placement) -> FragmentMapping | Infeasible:

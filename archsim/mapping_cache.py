@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from functools import cache
@@ -29,6 +30,16 @@ def code_fingerprint() -> str:
             status = path.stat()
             digest.update(f"{path.name}:{status.st_size}:{status.st_mtime_ns};".encode())
     return digest.hexdigest()[:16]
+
+
+def source_stamp(kind: type) -> str:
+    """Return name, size and time of the file that defines a class: it changes with the code."""
+    module = sys.modules.get(kind.__module__)
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return kind.__module__
+    status = Path(file).stat()
+    return f"{kind.__module__}:{status.st_size}:{status.st_mtime_ns}"
 
 
 def cache_folder() -> Path | None:
