@@ -266,8 +266,7 @@ class GemmBounds:
         stored = self.rates[2].latency_ps(moved[2].last * self.bytes_per_element[2])
         terms = [
             head + cost.busy_ps - cost.last_busy_ps + cost.last_latency_ps + stored,
-            head + self._port(self.read, cost.read_bytes) + stored,
-            *self._resource_terms(moved, sizes, cost, stored),
+            *self._resource_terms(moved, sizes, cost, (head, stored)),
             *self._cycle_terms(moved, sizes, cost),
         ]
         inner = self.machine.innermost
@@ -277,9 +276,6 @@ class GemmBounds:
             if tensor.home != inner:
                 traffic = traffic + size
         return np.maximum.reduce(terms), traffic
-
-    def _port(self, rate: Rate, num_bytes: Floats) -> Floats:
-        return rate.slowest * num_bytes
 
     def _head(self, moved: tuple[Movement, ...]) -> Floats:
         """Return the time until the first tiles of both operands are there."""
@@ -296,10 +292,14 @@ class GemmBounds:
         )
 
     def _resource_terms(
-        self, moved: tuple[Movement, ...], sizes: list[Floats], cost: UnitCost, stored: Floats
+        self,
+        moved: tuple[Movement, ...],
+        sizes: list[Floats],
+        cost: UnitCost,
+        ends_ps: tuple[Floats, Floats],
     ) -> list[Floats]:
         """Return the occupancy of every transfer resource with what must surround it."""
-        loads, out = self.rates[:2], self.rates[2]
+        (head, stored), loads, out = ends_ps, self.rates[:2], self.rates[2]
         out_bytes = self.bytes_per_element[2]
         steps = self.tiles.num_m * self.tiles.num_n * self.tiles.num_k * self.problem.batch
         # Stores behind the last load of all: those of the last two steps, if every step loads.
@@ -309,7 +309,7 @@ class GemmBounds:
             if rate.ps_per_unit:
                 each_step |= m.num_tiles == steps
         early = np.where(each_step, np.maximum(sizes[2] - late, 0), 0)
-        names = set().union(*(rate.ps_per_unit for rate in (*self.rates, self.write)))
+        names = set().union(*(rate.ps_per_unit for rate in (*self.rates, self.read, self.write)))
         terms = []
         for name in sorted(names):
             busy = np.zeros(stored.shape)
@@ -327,10 +327,11 @@ class GemmBounds:
                 least = np.minimum.reduce(ends)
                 terms.append(busy + store * early + least + cost.last_latency_ps + stored)
             ports = self.write.ps_per_unit.get(name, 0.0) * cost.write_bytes
-            if ports.any():
-                ports = ports + self.read.ps_per_unit.get(name, 0.0) * cost.read_bytes
+            ports = ports + self.read.ps_per_unit.get(name, 0.0) * cost.read_bytes
             last = moved[2].last * out_bytes
-            terms.append(busy + ports + store * (sizes[2] - last) + stored)
+            # What no load uses is not used before the first tiles are there.
+            before = 0.0 if ends else head
+            terms.append(before + busy + ports + store * (sizes[2] - last) + stored)
         return terms
 
     def _cycle_terms(
