@@ -1,10 +1,28 @@
 """Exact folding of loops: guess a period, prove it on one more, jump as far as the proof holds.
 
-At the end of an iteration the state of a loop is compared with a snapshot. If every operation
-moved by an amount of its own, one more period is run while each instance is checked (`prove`): its
-binding source moves like itself, and no other source can catch up for so many periods. If the
-state has then moved by the same amounts again, the following periods are copies, and one addition
-replaces them. The theorem and its conditions are in the engine documentation.
+Theorem. Let S(k) be the state of a loop after k iterations: the last starts of each operation in it
+and every server of the resources they use. Suppose that, for some K and p and one advance d per
+operation (0 for those outside),
+
+1. S(K + p) is S(K) with each start moved by the advance of its operation, and each server released
+   by the same operation as before, moved by that operation's advance;
+2. every instance in between was decided by a source with the advance of the instance itself
+   (time zero counts as 0);
+3. no wait was skipped there for lack of instances, unless its scope lies inside the loop or its
+   source does not run in the period;
+4. no trip inside depends on the index of this loop;
+5. every operation that runs in the period had run as often as anything looks back at it.
+
+Let m be the least of floor((slack - 1) / (advance of the source - own advance)) over all instances
+and all their sources that gain on them. Then the next m periods are copies of the recorded one,
+copy t moved by t times the advances. Proof: by induction over the instances in program order. The
+deciding source moves like the instance; every other is at least 1 ps late still; and which waits
+apply, and what runs, repeats. As the slack stays above zero every tie is decided as in the unrolled
+run, so that not only times but also the critical path are the same.
+
+A loop inside one that is itself being recorded leaves its last period to be simulated: slacks seen
+by the outer loop are linear in the number of the inner period, so that the first and the last,
+both recorded, bound all between. (If all advances of the outer loop are equal, no slack changes.)
 """
 
 from __future__ import annotations

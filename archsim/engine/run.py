@@ -17,8 +17,14 @@ from archsim.program.ir import Program
 Backend = Literal["auto", "jit", "python"]
 
 PYTHON_BUDGET = 20_000
-"""Operations that plain Python simulates before the compiled kernel takes over: about as long as
-importing numba and loading the kernel takes (measured, about 7 µs an operation)."""
+"""Operations of one run that plain Python simulates before the compiled kernel takes over. At 2 to
+5 µs an operation (measured) this is at most 0.1 s; importing numba and loading the kernel takes
+0.5 s, compiling it 4 s."""
+
+PYTHON_TOTAL = 200_000
+"""Operations of all runs of a process together, after which runs start compiled."""
+
+_spent = {"operations": 0}
 
 UNLIMITED = (1 << 62) - 1
 
@@ -63,7 +69,9 @@ def run_program(
         raise SimulationError(f"unknown backend {backend!r}; allowed: auto, jit, python")
     lowered = lower(program, fold=fold, logging=path)
     limit = UNLIMITED if max_ops is None else max_ops
-    use_python = backend == "python" or (backend == "auto" and not compiled.is_loaded())
+    use_python = backend == "python" or (
+        backend == "auto" and not compiled.is_loaded() and _spent["operations"] < PYTHON_TOTAL
+    )
     run = _Run(program, lowered, limit)
     if use_python and not run.in_python(PYTHON_BUDGET if backend == "auto" else limit):
         use_python = False
@@ -87,7 +95,9 @@ class _Run:
     def in_python(self, budget: int) -> bool:
         """Run as plain Python; return whether the program came to its end within ``budget``."""
         self.mem[layout.LIMIT] = min(budget, self.limit)
-        if self._advance(advance) == layout.DONE:
+        status = self._advance(advance)
+        _spent["operations"] += self.mem[layout.SIMULATED]
+        if status == layout.DONE:
             return True
         if self.limit <= budget:
             self._refuse()
@@ -98,8 +108,11 @@ class _Run:
         kernel = compiled.compiled_advance()
         self.mem[layout.LIMIT] = self.limit
         self.mem = array("q", self.mem)
-        self.log = array("q", self.log)
-        self.jumps = array("q", self.jumps)
+        if self.mem[layout.SIMULATED]:
+            self.log, self.jumps = array("q", self.log), array("q", self.jumps)
+        else:
+            self.log = array("q", bytes(8 * len(self.log)))
+            self.jumps = array("q", bytes(8 * len(self.jumps)))
         if self._advance(kernel) != layout.DONE:
             self._refuse()
 

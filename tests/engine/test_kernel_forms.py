@@ -140,3 +140,22 @@ def test_small_runs_import_neither_numpy_nor_numba(variables):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_compiled_code_is_kept_where_asked(tmp_path):
+    script = "from archsim.engine import warmup; print(warmup()['cpu_s'])"
+    times = [
+        float(
+            subprocess.run(
+                [sys.executable, "-c", script],
+                env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for _ in range(2)
+    ]
+    assert list(tmp_path.rglob("*.nbc"))
+    assert times[1] < 0.5 * times[0]
