@@ -1,0 +1,1 @@
+"""What every block's bench shares: cases, builds, handshakes, coverage."""
