@@ -49,6 +49,7 @@ def test_lists_never_index_from_the_end():
         assert run.timing().makespan_ps == run_program(program, backend="jit").makespan_ps
 
 
+@pytest.mark.slow
 def test_arrays_with_bounds_checks_give_the_same_results():
     entry = compiled.linked_advance(lambda function: numba.njit(boundscheck=True)(function))
     checked = numba.njit(boundscheck=True)(entry)
