@@ -16,6 +16,14 @@ $(VENV)/.test-installed: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable '.[test]'
 	touch $@
 
+# Icarus Verilog runs the register-transfer blocks; Debian and Ubuntu carry it.
+.PHONY: simulator
+simulator:
+	@command -v iverilog >/dev/null || { \
+	    sudo="$$(command -v sudo || true)"; \
+	    $$sudo apt-get update -qq && \
+	    $$sudo apt-get install -y -qq --no-install-recommends iverilog make g++ perl >/dev/null; }
+
 demo: $(VENV)/.installed
 	$(BIN)/archsim run array128-hbm3 llama3-8b --phase decode --context 4096
 
@@ -24,12 +32,12 @@ lint: $(VENV)/.test-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint
+test: lint simulator
 	$(BIN)/archsim warmup
-	$(BIN)/python -m pytest -m 'not slow' -n $(WORKERS)
+	ARCHSIM_REQUIRE_RTL=1 $(BIN)/python -m pytest -m 'not slow' -n $(WORKERS)
 
 test-slow: test
-	$(BIN)/python -m pytest -m slow
+	ARCHSIM_REQUIRE_RTL=1 $(BIN)/python -m pytest -m slow -n $(WORKERS)
 	$(MAKE) fuzz
 
 fuzz: $(VENV)/.test-installed
