@@ -45,7 +45,8 @@ def calls(monkeypatch):
     """Replace the composer by one that records its calls; ``small`` machines are too small."""
     made: list[dict] = []
 
-    def simulate(hardware, workload, **options) -> Result:
+    def simulate(hardware, workload, *, progress, **options) -> Result:
+        progress(1, 1)
         made.append({"hardware": hardware, "workload": workload, **options})
         result = infeasible_result() if hardware == "small" else feasible_result()
         if hardware == "interrupt":
