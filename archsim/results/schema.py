@@ -14,7 +14,20 @@ _TEXTS: Final[Schema] = {"type": "array", "items": {"type": "string"}}
 
 def result_schema() -> Schema:
     """Return the JSON Schema (2020-12) of :meth:`~archsim.results.Result.to_json`."""
-    properties: Schema = {
+    properties = {**_amounts(), **_explanations()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "archsim result",
+        "type": "object",
+        "required": list(properties),
+        "additionalProperties": False,
+        "properties": properties,
+    }
+
+
+def _amounts() -> dict[str, Schema]:
+    """Return the schemas of how long, how much and how many."""
+    return {
         "schema_version": {"const": SCHEMA_VERSION},
         "feasible": {"type": "boolean"},
         "infeasible": _or_null(
@@ -58,6 +71,12 @@ def result_schema() -> Schema:
         "area_mm2": _number("Area of the machine, mm2; null without area data."),
         "macs": _or_null({"type": "integer"}, "Useful multiply-accumulates."),
         "dram_bytes": _or_null({"type": "integer"}, "Bytes moved to and from DRAM."),
+    }
+
+
+def _explanations() -> dict[str, Schema]:
+    """Return the schemas of where it went, why, and what it rests on."""
+    return {
         "bytes": _map({"type": "integer"}, "Bytes read and written at each memory level."),
         "utilization": _map(_FRACTION, "Useful work of a resource over its peak during the run."),
         "busy": _map(_FRACTION, "Occupied time of a resource over the run."),
@@ -102,14 +121,6 @@ def result_schema() -> Schema:
         "config_hash": {"type": "string"},
         "seed": {"type": "integer"},
         "version": {"type": "string"},
-    }
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "archsim result",
-        "type": "object",
-        "required": list(properties),
-        "additionalProperties": False,
-        "properties": properties,
     }
 
 
