@@ -140,7 +140,9 @@ class Source:
         self._stalls = stalls
         self.queue: deque[dict[str, int]] = deque()
         self.edges: list[int] = []
+        self.offer_edges: list[int] = []
         self.taken: list[dict[str, int]] = []
+        self._since = -1
         self.waits = 0
         self.bubbles = 0
         self.fired = False
@@ -157,11 +159,15 @@ class Source:
         self.fired = False
         if self.offered is None:
             return
+        if self._since < 0:
+            self._since = edge
         if self._ready is None or int(self._ready.value):
             self.fired = True
             self.edges.append(edge)
+            self.offer_edges.append(self._since)
             self.taken.append(self.offered)
             self.offered = None
+            self._since = -1
         else:
             self.waits += 1
 
@@ -180,7 +186,8 @@ class Source:
         """Drop everything."""
         self.queue.clear()
         self.offered = None
-        self.edges, self.taken = [], []
+        self._since = -1
+        self.edges, self.offer_edges, self.taken = [], [], []
         self._valid.write(0)
         for driver in self._fields.values():
             driver.write(0)

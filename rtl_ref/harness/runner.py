@@ -163,7 +163,8 @@ def simulate(
             log_file=folder / "test.log",
             extra_env={
                 "ARCHSIM_RTL_JOB": json.dumps(job),
-                "COCOTB_TRUST_INERTIAL_WRITES": "1",
+                # Trusted inertial writes of Icarus can overtake the flops of the same edge.
+                "COCOTB_TRUST_INERTIAL_WRITES": "0",
                 "COCOTB_LOG_LEVEL": "WARNING",
                 **({} if mutant is None else {"COCOTB_MAX_FAILURES": "1"}),
                 "PYTHONPATH": os.pathsep.join([str(ROOT.parent), os.environ.get("PYTHONPATH", "")]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import cocotb
@@ -118,9 +119,7 @@ async def law(dut: Dut) -> None:
         measure(case, cycles(CONFIG.parameters, case), span)
         firsts = harness.beats.edges[:: case["m"]]
         steady = interval(CONFIG.parameters, case)
-        assert [y - x for x, y in zip(firsts, firsts[1:], strict=False)] == [steady] * (
-            case["tiles"] - 1
-        )
+        assert [y - x for x, y in itertools.pairwise(firsts)] == [steady] * (case["tiles"] - 1)
         refill = 2 * ROWS + COLS - 1
         sides = {True: "interval set by beats", False: "interval set by weights"}
         cover("both equal" if case["m"] == refill else sides[case["m"] > refill])
