@@ -11,7 +11,8 @@ operation (0 for those outside),
 3. no wait was skipped there for lack of instances, unless its scope lies inside the loop or its
    source does not run in the period;
 4. no trip inside depends on the index of this loop;
-5. every operation that runs in the period had run as often as anything looks back at it.
+5. every operation that runs in the period had run as often as anything looks back at it (as the
+   ring is compared to that depth this follows from 1: an entry not yet written matches no start).
 
 Let m be the least of floor((slack - 1) / (advance of the source - own advance)) over all instances
 and all their sources that gain on them. Then the next m periods are copies of the recorded one,

@@ -94,6 +94,46 @@ def near_tie(first: int, second: int, turns: int = 900) -> Program:
     return b.build()
 
 
+def overtaken_by_the_first_wait(rate: int, gap: int) -> Program:
+    """The source that catches up is asked first, and so decides from the tie on."""
+    b = ProgramBuilder(f"overtaken-{rate}-{gap}")
+    left = b.op("left", holds=[(b.resource("a"), 100 + rate)], latency=0)
+    right = b.op("right", holds=[(b.resource("b"), 100)], latency=0)
+    join = b.op("join", holds=[(b.resource("c"), 3)], latency=3)
+    with b.loop(600, "loop"):
+        b.place(left)
+        b.place(right)
+        b.place(join)
+    b.after(join, left)
+    b.after(join, right, delay=gap * rate)
+    return b.build()
+
+
+def zero_advance_reader() -> Program:
+    """Nothing moves in the loop, and a reader behind it looks back at an early instance."""
+    b = ProgramBuilder("zero-advance")
+    op = b.op("x", holds=[(b.resource("r"), 0)], latency=0)
+    reader = b.op("reader", holds=[(b.resource("s"), 1)], latency=1)
+    with b.loop(100, "loop"):
+        b.place(op)
+    b.place(reader)
+    b.after(reader, op, back=29, delay=1000)
+    return b.build()
+
+
+def blocked_server(servers: int) -> Program:
+    """One server of many is held for long, and no wait looks back as far as its turn."""
+    b = ProgramBuilder(f"blocked-{servers}")
+    wide = b.resource("wide", servers)
+    long = b.op("long", holds=[(wide, 50_000)], latency=0)
+    op = b.op("x", holds=[(wide, 20)], latency=10)
+    b.place(long)
+    with b.loop(20 * servers, "loop"):
+        b.place(op)
+    b.after(op, op, delay=10, anchor="start")
+    return b.build()
+
+
 def exact_ties() -> Program:
     """Every start has several reasons."""
     b = ProgramBuilder("ties")
@@ -239,6 +279,11 @@ def directed_programs() -> list[Program]:
         near_tie(100, 99),
         near_tie(100, 100),
         exact_ties(),
+        overtaken_by_the_first_wait(1, 100),
+        overtaken_by_the_first_wait(3, 70),
+        zero_advance_reader(),
+        blocked_server(16),
+        blocked_server(33),
         coprime_cycles((2, 3), 400),
         coprime_cycles((2, 3, 5), 700),
         coprime_cycles((2, 3, 5, 7), 2500),
