@@ -1,0 +1,1 @@
+"""The documentation's pages: parsed, checked, and run."""
