@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archsim.config.paths import item_segments, join_path
-from archsim.config.provenance import numeric_value
+from archsim.config.provenance import is_leaf_map, numeric_value
 from archsim.config.tree import MAX_DEPTH, Node, Scalar
 from archsim.errors import ConfigError, nearest
 from archsim.expression import Expression
@@ -62,6 +62,9 @@ class _Evaluator:
     def _collect(self, node: Node, path: str) -> None:
         for segment, child in children(node):
             child_path = join_path(path, segment)
+            if isinstance(child.value, dict) and is_leaf_map(child.value):
+                # Kept as a map where sources are ordinary data; its number goes by its own path.
+                self._leaves[child_path] = child.value["value"]
             if isinstance(child.value, dict | list):
                 self._collect(child, child_path)
             else:
