@@ -1,4 +1,4 @@
-"""A package of a third party adds a component, a mapper, a machine and a model; we change nothing."""
+"""A third party adds a component, a mapper, a machine and a model; we change nothing."""
 
 from __future__ import annotations
 
