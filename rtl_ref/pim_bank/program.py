@@ -36,22 +36,23 @@ def program(parameters: dict[str, int], case: Case) -> Program:
     bus = b.resource("commands")
     act = b.op("act", holds=[(bus, 1)], latency=1, cause="latency")
     mac = b.op("mac", holds=[(bus, 1)], latency=t.t_mac)
-    pre = b.op("pre", holds=[(bus, 1)], latency=1, cause="latency")
     b.after(mac, act, anchor="start", delay=t.t_rcd)
     b.after(mac, mac, anchor="start", delay=t.t_ccd)
-    b.after(pre, act, anchor="start", delay=t.t_ras)
-    b.after(pre, mac, anchor="start", delay=t.t_rtp)
-    b.after(act, pre, anchor="start", delay=t.t_rp)
+    before = case["rows"] - 1
+    period = case.get("rows_per_refresh", 0) or before + 1
 
-    def row(*, last: bool = False) -> None:
+    def row() -> None:
         b.place(act)
         with b.loop(case["macs"], "macs"):
             b.place(mac)
-        if not last:
-            b.place(pre)
 
-    before = case["rows"] - 1
-    period = case.get("rows_per_refresh", 0) or before + 1
+    if before == 0:
+        row()
+        return b.build()
+    pre = b.op("pre", holds=[(bus, 1)], latency=1, cause="latency")
+    b.after(pre, act, anchor="start", delay=t.t_ras)
+    b.after(pre, mac, anchor="start", delay=t.t_rtp)
+    b.after(act, pre, anchor="start", delay=t.t_rp)
     if before >= period:
         ref = b.op("ref", holds=[(bus, 1)], latency=1, cause="refresh")
         b.after(ref, pre, anchor="start", delay=t.t_rp)
@@ -59,9 +60,11 @@ def program(parameters: dict[str, int], case: Case) -> Program:
         with b.loop(before // period, "intervals"):
             with b.loop(period, "rows"):
                 row()
+                b.place(pre)
             b.place(ref)
     if before % period:
         with b.loop(before % period, "rows"):
             row()
-    row(last=True)
+            b.place(pre)
+    row()
     return b.build()
