@@ -187,9 +187,12 @@ class Machine:
             services.append((component.resource(action), service))
         longest = max((service for _, service in services), key=lambda item: item.occupancy_ps)
         access_ps = sum(service.latency_ps - service.occupancy_ps for _, service in services)
-        access = " + ".join(
-            f"(({service.latency_expr}) - ({service.occupancy_expr}))" for _, service in services
-        )
+        terms = [
+            f"(({service.latency_expr}) - ({service.occupancy_expr}))"
+            for _, service in services
+            if service.latency_expr is not None and service.occupancy_expr is not None
+        ]
+        latency_expr = f"({longest.occupancy_expr}) + {' + '.join(terms)}"
         counts: dict[tuple[str, str, str], int] = {}
         for _, service in services:
             for key, count in service.counts.items():
@@ -201,7 +204,7 @@ class Machine:
             ),
             latency_ps=longest.occupancy_ps + access_ps,
             counts=counts,
-            latency_expr=f"({longest.occupancy_expr}) + {access}",
+            latency_expr=latency_expr if len(terms) == len(services) else None,
         )
 
     def static_w(self) -> dict[str, float]:

@@ -336,3 +336,12 @@ def test_resolved_machine_is_the_same_machine():
 def test_nodes_keep_their_place_when_replaced():
     node = Node(1, Location("f", 1, 2), Location("f", 1, 1), "s")
     assert node.replaced(2) == Node(2, Location("f", 1, 2), Location("f", 1, 1), "s")
+
+
+@pytest.mark.parametrize("sources", [True, False])
+def test_arithmetic_reaches_a_number_that_carries_its_source(sources):
+    text = (
+        'constants: {rate: {value: 2 GB/s, source: a sheet}}\nboth: "${2 * constants.rate} B/s"\n'
+    )
+    document = parse_document(text, kind="hardware", sources=sources)
+    assert document.data["both"] == "4000000000 B/s"

@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 import typer
 
+from archsim import registry
 from archsim.cli.app import app
+from archsim.components.base import Component
 from archsim.config.document import parse_document
+from archsim.config.schema import ConfigModel
 from archsim.errors import ArchsimError
 from archsim.machine import load_hardware
+from archsim.machine_config import MachineConfig
 from tests.docs.page import FOLDER, PAGES, Block, Command, parse, read
 from tests.docs.refresh import refreshed
 from tests.docs.workspace import Workspace
@@ -148,6 +152,23 @@ def test_a_page_is_tidy(name: str):
     assert page.lines[0].startswith("# ")
     assert all(line == line.rstrip() for line in page.lines)
     assert "TODO" not in "\n".join(page.lines)
+
+
+def test_every_key_of_a_hardware_file_is_described():
+    shown = read("hardware.md").lines
+    rows = {word for line in shown if line.startswith("| `") for word in names_in(line)}
+    kinds = [registry.components.get(name) for name in registry.components.names()]
+    for model in (MachineConfig, *kinds):
+        assert isinstance(model, type)
+        assert issubclass(model, ConfigModel)
+        keys = {item.alias or name for name, item in model.model_fields.items()}
+        missing = keys - rows - set(Component.model_fields) - {"energy", "static_power", "area"}
+        assert not missing, model.__name__
+
+
+def names_in(row: str) -> list[str]:
+    """Return the names in the first column of a row of a table."""
+    return re.findall(r"`([^`]+)`", row.split("|")[1])
 
 
 def test_refreshing_replaces_what_a_command_printed(tmp_path: Path):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 import archsim
+from archsim.components.dram import BoundDram
 from archsim.errors import ConfigError
 from archsim.machine import build_machine, load_hardware
 
@@ -115,3 +118,15 @@ def test_numbers_are_found_at_their_paths():
     for path in ("hardware.clocks.cor", "hardware.components.dram", "nothing", ""):
         with pytest.raises(ConfigError, match="no number at this path"):
             machine.value(path)
+
+
+def test_a_part_without_expressions_leaves_the_transfer_without_one(monkeypatch):
+    service = BoundDram.service
+
+    def plain(*arguments):
+        return replace(service(*arguments), occupancy_expr=None, latency_expr=None)
+
+    monkeypatch.setattr(BoundDram, "service", plain)
+    transfer = load_hardware("array128-hbm2e").transfer("dram", "buffer", 2**20, "bf16")
+    assert transfer.latency_expr is None
+    assert [hold.expr is None for hold in transfer.holds] == [True, False]
