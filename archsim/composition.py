@@ -50,6 +50,7 @@ def simulate(
     fidelity_fallback: bool = False,
     overrides: Sequence[str] = (),
     ignore_capacity: bool = False,
+    slack: float = 0.0,
     seed: int = 0,
     cache: MappingCache | None = None,
     progress: Progress | None = None,
@@ -75,6 +76,9 @@ def simulate(
         ``hardware.path=value`` and ``workload.path=value`` texts.
     ignore_capacity
         Run although the workload does not fit in the outermost memory level.
+    slack
+        Fraction of time, 0..1, that a mapper may give up to move fewer bytes. Only with 0 is it
+        certain that more bandwidth or buffer is never slower.
     seed
         Seed of everything random.
     cache
@@ -116,6 +120,10 @@ def simulate(
             allowed=FIDELITIES,
             hint=nearest(fidelity, FIDELITIES),
         )
+    if not 0 <= slack <= 1:
+        raise ConfigError(
+            "must be a fraction", path="options.slack", given=slack, allowed="a number from 0 to 1"
+        )
     record = RunRecord(
         machine=machine,
         workload=load,
@@ -123,6 +131,7 @@ def simulate(
         fidelity=fidelity,
         fidelity_fallback=fidelity_fallback,
         ignore_capacity=ignore_capacity,
+        slack=slack,
         seed=seed,
     )
     return record.result(_run(record, DiskCache() if cache is None else cache, progress))
@@ -155,6 +164,7 @@ def simulate_config(config: Mapping[str, Json]) -> Result:
         fidelity=_value(options, "fidelity", str),
         fidelity_fallback=_value(options, "fidelity_fallback", bool),
         ignore_capacity=_value(options, "ignore_capacity", bool),
+        slack=_value(options, "slack", float),
         seed=_value(options, "seed", int),
     )
 
@@ -229,7 +239,9 @@ def _run(record: RunRecord, cache: MappingCache, progress: Progress | None) -> O
         shortage = check_capacity(workload, machine)
         if shortage is not None:
             return Outcome(infeasible=shortage)
-    model_mapper = ModelMapper(machine, record.mappers, _makespan_ps, cache, record.seed)
+    model_mapper = ModelMapper(
+        machine, record.mappers, _makespan_ps, cache, record.seed, {"slack": record.slack}
+    )
     outcome = Outcome()
     passes = list(_passes(workload))
     for done, (phase, index) in enumerate(passes):

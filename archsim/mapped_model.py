@@ -15,7 +15,15 @@ from archsim import registry
 from archsim.config.hashing import content_hash
 from archsim.errors import ConfigError, MappingError, nearest
 from archsim.fragments import Fragment, cut
-from archsim.mapping import FragmentMapping, Infeasible, MapContext, Mapper, MappingCache, Placement
+from archsim.mapping import (
+    FragmentMapping,
+    Infeasible,
+    Json,
+    MapContext,
+    Mapper,
+    MappingCache,
+    Placement,
+)
 from archsim.mapping_cache import source_stamp
 from archsim.program import Program, ProgramBuilder
 from archsim.residency import Residency, residencies
@@ -157,6 +165,8 @@ class ModelMapper:
         Store for search results.
     seed
         Seed of everything random.
+    options
+        Options of the run for mappers; each gets those that it takes.
     pieces
         Fragments mapped so far, by content: passes of one run share most of them.
     """
@@ -166,6 +176,7 @@ class ModelMapper:
     evaluate: Evaluate
     cache: MappingCache
     seed: int = 0
+    options: Mapping[str, Json] = field(default_factory=dict)
     pieces: dict[str, Piece | Infeasible] = field(default_factory=dict)
 
     def map(self, workload: Workload) -> MappedPass | Infeasible:
@@ -213,6 +224,7 @@ class ModelMapper:
                 for name, mapper in sorted(self.mappers.items())
             },
             "seed": self.seed,
+            "options": dict(self.options),
             "stages": [
                 [stage.name, stage.repeat, stage.cascade.signature()] for stage in workload.stages
             ],
@@ -265,7 +277,8 @@ class ModelMapper:
                 f"on {self.machine.name}: {reason}"
             )
         context = MapContext(self.evaluate, placement, self.cache, self.seed)
-        return mapper.map(fragment.cascade, self.machine, {}, context)
+        options = {name: self.options[name] for name in sorted(mapper.options & set(self.options))}
+        return mapper.map(fragment.cascade, self.machine, options, context)
 
 
 def assemble(name: str, stages: Sequence[MappedStage]) -> Program:

@@ -162,6 +162,8 @@ class Mapper(Protocol):
     """Registry name."""
     classes: frozenset[str]
     """Mapper classes it serves: ``gemm``, ``attention``, ``vector``, ``moe``."""
+    options: frozenset[str]
+    """Names of the run's options that it takes, such as ``slack``."""
 
     def supports(self, cascade: Cascade, machine: Machine) -> str | None:
         """Return None if the fragment can be mapped, else the reason why not."""

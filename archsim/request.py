@@ -24,6 +24,7 @@ OPTION_KINDS: Final[dict[str, type]] = {
     "fidelity": str,
     "fidelity_fallback": bool,
     "ignore_capacity": bool,
+    "slack": float,
     "seed": int,
 }
 """Options that ``--set options.NAME=VALUE`` may set, and the kind of their values."""
@@ -31,6 +32,7 @@ OPTION_KINDS: Final[dict[str, type]] = {
 KIND_PHRASES: Final[dict[type, str]] = {
     str: "text",
     int: "a whole number",
+    float: "a number",
     bool: "true or false",
 }
 
@@ -60,6 +62,8 @@ class RunRequest:
         Dotted overrides, ``hardware.components.dram.bandwidth=800 GB/s``.
     ignore_capacity
         Run although the workload does not fit.
+    slack
+        Fraction of time that a mapper may give up to move fewer bytes.
     seed
         Seed of everything random.
     """
@@ -76,6 +80,7 @@ class RunRequest:
     precision: str | None = None
     overrides: Sequence[str] = ()
     ignore_capacity: bool = False
+    slack: float = 0.0
     seed: int = 0
 
     def simulate(self, progress: Callable[[int, int], None] | None = None) -> Result:
@@ -108,6 +113,7 @@ class RunRequest:
             fidelity_fallback=resolved.fidelity_fallback,
             overrides=tuple(resolved.overrides),
             ignore_capacity=resolved.ignore_capacity,
+            slack=resolved.slack,
             seed=resolved.seed,
             progress=progress,
         )
@@ -154,6 +160,8 @@ def _option_kind(key: str, path: str) -> type:
 
 
 def _of_kind(kind: type, value: object, path: str) -> object:
+    if kind is float and type(value) is int:
+        return float(value)
     if type(value) is not kind:
         raise ConfigError(
             f"must be {KIND_PHRASES[kind]}", location=Location("--set"), path=path, given=value

@@ -58,7 +58,7 @@ class RunRecord:
     ----------
     machine, workload, mappers
         What runs where, and which mapper serves each class.
-    fidelity, fidelity_fallback, ignore_capacity, seed
+    fidelity, fidelity_fallback, ignore_capacity, slack, seed
         Options.
     """
 
@@ -68,6 +68,7 @@ class RunRecord:
     fidelity: str
     fidelity_fallback: bool
     ignore_capacity: bool
+    slack: float
     seed: int
 
     def config(self) -> dict[str, Json]:
@@ -91,6 +92,7 @@ class RunRecord:
                 "fidelity": self.fidelity,
                 "fidelity_fallback": self.fidelity_fallback,
                 "ignore_capacity": self.ignore_capacity,
+                "slack": self.slack,
                 "seed": self.seed,
             },
         }
@@ -274,6 +276,8 @@ class RunRecord:
                 )
         if self.fidelity == "roofline" or outcome.infeasible:
             return
+        if self.slack:
+            yield f"mappers may give up {self.slack:.3%} of time to move fewer bytes"
         yield (
             "operators follow one another: none starts before the one before it has finished, "
             "and no weights are fetched ahead"

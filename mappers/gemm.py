@@ -79,12 +79,13 @@ class GemmMapper:
 
     Attributes
     ----------
-    id, classes
-        Registry name and mapper classes served.
+    id, classes, options
+        Registry name, mapper classes served and options taken.
     """
 
     id: str = "gemm"
     classes: frozenset[str] = frozenset({"gemm"})
+    options: frozenset[str] = frozenset({"slack"})
 
     def supports(self, cascade: Cascade, machine: Machine) -> str | None:
         """Return None for one matrix product that the machine can make, else the reason."""

@@ -89,12 +89,13 @@ class UnfusedAttentionMapper:
 
     Attributes
     ----------
-    id, classes
-        Registry name and mapper classes served.
+    id, classes, options
+        Registry name, mapper classes served and options taken.
     """
 
     id: str = "unfused"
     classes: frozenset[str] = frozenset({"attention"})
+    options: frozenset[str] = frozenset({"slack"})
 
     def supports(self, cascade: Cascade, machine: Machine) -> str | None:
         """Return None if every part can be mapped, else the first reason why not."""

@@ -99,12 +99,13 @@ class VectorMapper:
 
     Attributes
     ----------
-    id, classes
-        Registry name and mapper classes served.
+    id, classes, options
+        Registry name, mapper classes served and options taken.
     """
 
     id: str = "vector"
     classes: frozenset[str] = frozenset({"vector"})
+    options: frozenset[str] = frozenset()
 
     def supports(self, cascade: Cascade, machine: Machine) -> str | None:
         """Return None if every einsum is vector work that the unit can do, else the reason."""

@@ -45,6 +45,9 @@ Overrides = Annotated[
 IgnoreCapacity = Annotated[
     bool, typer.Option("--ignore-capacity", help="Run although it does not fit.")
 ]
+Slack = Annotated[
+    float, typer.Option(help="Fraction of time that a mapper may give up to move fewer bytes.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Only JSON on standard output.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="CSV on standard output.")]
@@ -94,6 +97,7 @@ def run(
     precision: Precision = None,
     overrides: Overrides = None,
     ignore_capacity: IgnoreCapacity = False,
+    slack: Slack = 0.0,
     seed: Seed = 0,
     repeat: Annotated[
         Path | None,
@@ -117,6 +121,7 @@ def run(
         precision=precision,
         overrides=overrides,
         ignore_capacity=ignore_capacity,
+        slack=slack,
         seed=seed,
     )
     printing = simulation.Printing(as_json=as_json, as_csv=as_csv, output=output)
@@ -140,6 +145,7 @@ def compare(
     precision: Precision = None,
     overrides: Overrides = None,
     ignore_capacity: IgnoreCapacity = False,
+    slack: Slack = 0.0,
     seed: Seed = 0,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -159,6 +165,7 @@ def compare(
         precision=precision,
         overrides=overrides,
         ignore_capacity=ignore_capacity,
+        slack=slack,
         seed=seed,
     )
     printing = simulation.Printing(as_json=as_json, as_csv=as_csv, output=output)

@@ -40,6 +40,7 @@ class Choices:
     precision: str | None = None
     overrides: list[str] | None = None
     ignore_capacity: bool = False
+    slack: float = 0.0
     seed: int = 0
 
     def request(self, hardware: str, model: str) -> RunRequest:
@@ -57,6 +58,7 @@ class Choices:
             precision=self.precision,
             overrides=tuple(self.overrides or ()),
             ignore_capacity=self.ignore_capacity,
+            slack=self.slack,
             seed=self.seed,
         )
 

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from archsim.config.document import Document, load_document
 from archsim.config.schema import (
     ConfigModel,
+    Fraction01,
     Identifier,
     NonNegativeFloat,
     NonNegativeInt,
@@ -50,6 +51,8 @@ class RunOptions(ConfigModel):
     """Dotted overrides."""
     ignore_capacity: bool = Field(default=False, alias="ignore-capacity")
     """Run although the workload does not fit."""
+    slack: Fraction01 = 0.0
+    """Fraction of time that a mapper may give up to move fewer bytes."""
     seed: NonNegativeInt = 0
     """Seed of everything random."""
 

@@ -45,6 +45,7 @@ def execute(run: ClaimRun) -> Json:
             precision=options.precision,
             overrides=options.set,
             ignore_capacity=options.ignore_capacity,
+            slack=options.slack,
             seed=options.seed,
         )
         return request.simulate().to_json_object()

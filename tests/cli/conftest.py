@@ -46,7 +46,8 @@ def calls(monkeypatch):
     made: list[dict] = []
 
     def simulate(hardware, workload, *, progress, **options) -> Result:
-        progress(1, 1)
+        if progress is not None:
+            progress(1, 1)
         made.append({"hardware": hardware, "workload": workload, **options})
         result = infeasible_result() if hardware == "small" else feasible_result()
         if hardware == "interrupt":

@@ -24,7 +24,8 @@ def test_options_reach_the_simulation(archsim, calls):
     words = (
         "run fast toy --phase generate --batch 4 --context 2048 --new-tokens 16 --mapper flash"
         " --mapper gemm=own --fidelity roofline --fidelity-fallback --precision kv=fp8"
-        " --set hardware.components.dram.bandwidth=1TB/s --ignore-capacity --seed 7 --json"
+        " --set hardware.components.dram.bandwidth=1TB/s --ignore-capacity --slack 0.01"
+        " --seed 7 --json"
     )
     assert archsim(*words.split()).code == 0
     assert calls == [
@@ -41,6 +42,7 @@ def test_options_reach_the_simulation(archsim, calls):
             "fidelity_fallback": True,
             "overrides": ("hardware.components.dram.bandwidth=1TB/s",),
             "ignore_capacity": True,
+            "slack": 0.01,
             "seed": 7,
         }
     ]
