@@ -52,7 +52,7 @@ def test_more_is_never_slower(check, load, machine, factor):
 
 @pytest.mark.slow
 @CHECKS
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(load=LOADS, machine=MACHINES, factor=FACTORS)
 def test_more_is_never_slower_on_many_machines(check, load, machine, factor):
     check(load, machine, factor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 
@@ -32,6 +33,8 @@ CONTRACTS = {
     *("components", "mapping", "machine"),
 }
 """What mappers may see of archsim: contracts, and never the engine."""
+
+MAX_HELP_CPU_S = 0.3
 
 HEAVY = {"numpy", "numba", "pydantic", "yaml", "matplotlib", "networkx", "rich"}
 
@@ -145,3 +148,16 @@ def test_neither_import_nor_help_loads_anything_heavy(statement):
 @pytest.mark.parametrize("package", ["archsim", "mappers", "workloads", "hw_configs"])
 def test_packages_are_lazy(package):
     assert not loaded_by(f"import {package}") & {"numpy", "numba", "matplotlib"}
+
+
+def test_help_is_quick():
+    def cpu_s() -> float:
+        spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return spent.ru_utime + spent.ru_stime
+
+    times = []
+    for _ in range(3):
+        before = cpu_s()
+        loaded_by(HELP)
+        times.append(cpu_s() - before)
+    assert min(times) <= MAX_HELP_CPU_S
