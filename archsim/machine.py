@@ -28,6 +28,7 @@ from archsim.machine_checks import (
     check_costs,
     check_levels,
     check_mappers,
+    check_units,
     cost_table,
     problem,
     technology_of,
@@ -145,16 +146,7 @@ class Machine:
         return self._only(BoundVectorUnit)
 
     def _only(self, kind: type[Kind]) -> Kind | None:
-        found = [item for item in self.components.values() if isinstance(item, kind)]
-        if len(found) > 1:
-            names = ", ".join(item.name for item in found)
-            raise ConfigError(
-                f"machine {self.name} has several components of kind {kind.KIND}",
-                path="hardware.components",
-                given=names,
-                allowed="one; equal arrays that work side by side are one component with count",
-            )
-        return found[0] if found else None
+        return next((item for item in self.components.values() if isinstance(item, kind)), None)
 
     def capacity_bytes(self, level: str) -> int | None:
         """Return the capacity of a level in bytes; None if it is unbounded."""
@@ -325,6 +317,7 @@ def build_machine(data: Mapping[str, object], document: Document | None = None) 
         links[ends] = name
         components[name] = _bound(name, rest, f"{ROOT}.links", context, document)
     check_clocks(components, document)
+    check_units(components, document)
     check_costs(components, document)
     check_mappers(config, document)
     return Machine(config, components, links, document)

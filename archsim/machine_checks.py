@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 ROOT = "hardware"
 
+SINGLE_KINDS = ("systolic-array", "vector-unit")
+"""Kinds of component of which a machine has one at most."""
+
 
 def problem(
     message: str,
@@ -116,6 +119,16 @@ def check_costs(components: Mapping[str, BoundComponent], document: Document | N
             item.area_mm2()
         except ConfigError as error:
             raise _located(error, item.context.prefix, document) from None
+
+
+def check_units(components: Mapping[str, BoundComponent], document: Document | None) -> None:
+    """Refuse two units of a kind of which mappers use one."""
+    for kind in SINGLE_KINDS:
+        names = [name for name, item in components.items() if kind == item.KIND]
+        if len(names) > 1:
+            path = join_path(f"{ROOT}.components", names[1])
+            allowed = f"one ({names[0]}); equal units side by side are one component with count"
+            raise problem(f"a second component of kind {kind}", path, names[1], document, allowed)
 
 
 def check_mappers(config: MachineConfig, document: Document | None) -> None:

@@ -21,7 +21,7 @@ class Module:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.text)
+        return ast.parse(self.text, str(self.path))
 
     @property
     def num_lines(self) -> int:
