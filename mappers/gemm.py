@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from archsim.program import Program
     from workloads import Cascade
 
-VERSION = 1
+VERSION = 2
 """Version of the search; part of the cache key."""
 
 

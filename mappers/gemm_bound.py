@@ -48,6 +48,8 @@ class Candidates:
         Lower bound of each makespan.
     traffic_bytes
         Bytes between homes and buffer.
+    movement_pj
+        Energy of moving all bytes, between homes and buffer and through the buffer's ports.
     footprint_bytes
         Bytes of the buffer.
     """
@@ -55,16 +57,17 @@ class Candidates:
     choice: Callable[[int], GemmChoice]
     bounds_ps: Floats
     traffic_bytes: Floats
+    movement_pj: Floats
     footprint_bytes: Ints
 
     def thrift(self) -> list[int]:
-        """Return the indices by traffic, then bound, then footprint, then number."""
-        keys = (self.footprint_bytes, self.bounds_ps, self.traffic_bytes)
+        """Return the indices by movement energy, then bound, then footprint, then number."""
+        keys = (self.footprint_bytes, self.bounds_ps, self.movement_pj)
         return [int(i) for i in np.lexsort(keys)]
 
     def preference(self) -> list[int]:
-        """Return the indices by bound, then traffic, then footprint, then number."""
-        keys = (self.footprint_bytes, self.traffic_bytes, self.bounds_ps)
+        """Return the indices by bound, then movement energy, then footprint, then number."""
+        keys = (self.footprint_bytes, self.movement_pj, self.bounds_ps)
         return [int(i) for i in np.lexsort(keys)]
 
 
@@ -226,7 +229,7 @@ class GemmBounds:
         """Return all feasible tilings of all units, orders and panels with their bounds."""
         capacity = self.problem.capacity_bytes
         kept: list[tuple[Unit, Order, bool, Ints]] = []
-        columns: list[tuple[Floats, Floats, Ints]] = []
+        columns: list[tuple[Floats, Floats, Floats, Ints]] = []
         costs = [
             (unit, unit_cost(self.problem, self.machine, self.tiles, unit, number))
             for unit, number in units(self.problem, self.machine)
@@ -242,9 +245,9 @@ class GemmBounds:
                 # With a single tile along m or n, both orders are the same program.
                 mask &= (self.tiles.num_m > 1) & (self.tiles.num_n > 1)
             for unit, cost in costs:
-                bound, traffic = self.bound(cost, order, panel)
+                bound, traffic, energy = self.bound(cost, order, panel)
                 kept.append((unit, order, panel, np.flatnonzero(mask)))
-                columns.append((bound[mask], traffic[mask], used[mask]))
+                columns.append((bound[mask], traffic[mask], energy[mask], used[mask]))
         starts = np.cumsum([0] + [len(rows) for *_, rows in kept])
         tiles = self.tiles
 
@@ -255,11 +258,12 @@ class GemmBounds:
             size_m, size_n, size_k = int(tiles.m[row]), int(tiles.n[row]), int(tiles.k[row])
             return GemmChoice(unit, order, size_m, size_n, size_k, panel)
 
-        bounds, traffic, sizes = (np.concatenate(column) for column in zip(*columns, strict=True))
-        return Candidates(choice, bounds, traffic, sizes)
+        return Candidates(
+            choice, *(np.concatenate(column) for column in zip(*columns, strict=True))
+        )
 
-    def bound(self, cost: UnitCost, order: Order, panel: bool) -> tuple[Floats, Floats]:
-        """Return (lower bound in ps, bytes moved between homes and buffer) of every tiling."""
+    def bound(self, cost: UnitCost, order: Order, panel: bool) -> tuple[Floats, Floats, Floats]:
+        """Return (lower bound in ps, bytes moved, energy of moving in pJ) of every tiling."""
         moved = movements(self.problem, self.tiles, order, panel)
         sizes = [m.elements * b for m, b in zip(moved, self.bytes_per_element, strict=True)]
         head = self._head(moved)
@@ -269,13 +273,26 @@ class GemmBounds:
             *self._resource_terms(moved, sizes, cost, (head, stored)),
             *self._cycle_terms(moved, sizes, cost),
         ]
-        inner = self.machine.innermost
+        return np.maximum.reduce(terms), *self._movement(sizes, cost)
+
+    def _movement(self, sizes: list[Floats], cost: UnitCost) -> tuple[Floats, Floats]:
+        """Return bytes between homes and buffer, and the energy of these and of the ports in pJ."""
+        inner = self.machine.component(self.machine.innermost)
+        read_pj, write_pj = inner.energy_pj("read"), inner.energy_pj("write")
+        traffic = np.zeros(cost.busy_ps.shape)
+        energy = read_pj * cost.read_bytes + write_pj * cost.write_bytes
         tensors = (self.problem.lhs, self.problem.rhs, self.problem.out)
-        traffic = np.zeros(head.shape)
         for tensor, size in zip(tensors, sizes, strict=True):
-            if tensor.home != inner:
-                traffic = traffic + size
-        return np.maximum.reduce(terms), traffic
+            if tensor.home == inner.name:
+                continue
+            home = self.machine.component(tensor.home)
+            stored = tensor is self.problem.out
+            each_pj = (
+                home.energy_pj("write") + read_pj if stored else home.energy_pj("read") + write_pj
+            )
+            traffic = traffic + size
+            energy = energy + each_pj * size
+        return traffic, energy
 
     def _head(self, moved: tuple[Movement, ...]) -> Floats:
         """Return the time until the first tiles of both operands are there."""
