@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from workloads.attention_cascades import attention_cascade
     from workloads.builder import CascadeBuilder
     from workloads.cascade import Cascade
-    from workloads.einsum import Einsum, PrefixFilter, Rank, Tensor
+    from workloads.einsum import Einsum, Rank, Tensor
     from workloads.footprint import Footprint
     from workloads.matmul import MatmulDims
     from workloads.model import ModelConfig, load_model, parameters
+    from workloads.prefix_filter import PrefixFilter
+    from workloads.stages import Stage
     from workloads.summary import macs_by_layer, summarise
-    from workloads.workload import Stage, Workload, build_workload, load_workload
+    from workloads.workload import Workload, build_workload, load_workload
 
 _HOMES = {
     "Access": "access",
@@ -27,7 +29,7 @@ _HOMES = {
     "CascadeBuilder": "builder",
     "Cascade": "cascade",
     "Einsum": "einsum",
-    "PrefixFilter": "einsum",
+    "PrefixFilter": "prefix_filter",
     "Rank": "einsum",
     "Tensor": "einsum",
     "Footprint": "footprint",
@@ -37,7 +39,7 @@ _HOMES = {
     "parameters": "model",
     "macs_by_layer": "summary",
     "summarise": "summary",
-    "Stage": "workload",
+    "Stage": "stages",
     "Workload": "workload",
     "build_workload": "workload",
     "load_workload": "workload",

@@ -20,12 +20,15 @@ class IndexExpr:
         Prefix filter: only points whose coordinate is at most the bound's value are visited.
     gather
         The coordinate is the (integer) value of this access; terms and bound are then empty.
+    window
+        With a bound: only the last `window` coordinates up to the bound are visited; 0: all.
     """
 
     terms: tuple[tuple[str, int], ...] = ()
     offset: int = 0
     bound: IndexExpr | None = None
     gather: Access | None = None
+    window: int = 0
 
     @property
     def kind(self) -> str:
@@ -73,7 +76,14 @@ class IndexExpr:
             text += f"{sign}{variable}{factor}"
         if self.offset or not text:
             text += f"{self.offset:+d}" if text else str(self.offset)
-        return text if self.bound is None else f"{text}<={self.bound}"
+        if self.bound is None:
+            return text
+        lower = f"{_shifted(self.bound, -self.window)}<" if self.window else ""
+        return f"{lower}{text}<={self.bound}"
+
+
+def _shifted(index: IndexExpr, distance: int) -> IndexExpr:
+    return IndexExpr(index.terms, index.offset + distance)
 
 
 @dataclass(frozen=True, slots=True)

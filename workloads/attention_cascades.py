@@ -16,6 +16,7 @@ from archsim.errors import WorkloadError
 from archsim.numberformat import Precision
 from workloads.builder import CascadeBuilder
 from workloads.cascade import Cascade
+from workloads.unfused_attention import add_unfused_attention
 
 ATTENTION_FORMS = ("3-pass", "3-pass-deferred", "2-pass", "2-pass-deferred", "1-pass")
 """Forms that :func:`attention_cascade` builds."""
@@ -23,50 +24,6 @@ ATTENTION_FORMS = ("3-pass", "3-pass-deferred", "2-pass", "2-pass-deferred", "1-
 _LAYER = "attention"
 _ROW = "B G R P"
 _VECTOR = "B G R P F"
-
-
-def add_unfused_attention(
-    builder: CascadeBuilder,
-    precision: Precision,
-    *,
-    causal_offset: int | None,
-    deferred: bool = False,
-    role: str = "intermediate",
-) -> None:
-    """Append 3-pass attention over the tensors Q, K, V (ranks B G R P E, B G M E, B G M F).
-
-    Parameters
-    ----------
-    builder
-        Has the ranks B G R P M E F and the tensors Q, K, V.
-    precision
-        Scores, numerators and results are stored in ``act``, row statistics in ``accumulator``.
-    causal_offset
-        Query p sees the keys 0 … p + offset; None: all keys.
-    deferred
-        Divide the result instead of the probabilities.
-    role
-        Role of the result AV.
-    """
-    m = "m" if causal_offset is None else f"m<=p+{causal_offset}"
-    act, statistic = precision.act, precision.accumulator
-    for name in ("QK", "SN"):
-        builder.tensor(name, "B G R P M", "intermediate", act)
-    for name in ("GM", "SD"):
-        builder.tensor(name, _ROW, "intermediate", statistic)
-    builder.tensor("AV", _VECTOR, role, act)
-    _attention(builder, "scores", f"QK[b,g,r,p,m] = Q[b,g,r,p,e] * K[b,g,{m},e]")
-    _softmax(builder, "row_max", f"GM[b,g,r,p] = QK[b,g,r,p,{m}]", reduce="m")
-    _softmax(builder, "numerator", f"SN[b,g,r,p,m] = sub_exp(QK[b,g,r,p,{m}], GM[b,g,r,p])")
-    _softmax(builder, "denominator", f"SD[b,g,r,p] = SN[b,g,r,p,{m}]")
-    if deferred:
-        builder.tensor("SNV", _VECTOR, "intermediate", statistic)
-        _attention(builder, "context", f"SNV[b,g,r,p,f] = SN[b,g,r,p,{m}] * V[b,g,m,f]")
-        _softmax(builder, "normalise", "AV[b,g,r,p,f] = SNV[b,g,r,p,f] / SD[b,g,r,p]")
-    else:
-        builder.tensor("A", "B G R P M", "intermediate", act)
-        _softmax(builder, "normalise", f"A[b,g,r,p,m] = SN[b,g,r,p,{m}] / SD[b,g,r,p]")
-        _attention(builder, "context", f"AV[b,g,r,p,f] = A[b,g,r,p,{m}] * V[b,g,m,f]")
 
 
 def attention_cascade(

@@ -8,7 +8,9 @@ G      key/value heads                      F      head dimension of values
 R      query heads per key/value head       D      model dimension
 P      query positions                      S      hidden dimension of the feed-forward part
 M      key/value positions, history first   V      vocabulary
-U      half of E (rotary pairs)             T      rows of the learned position table
+U      rotary pairs                         T      rows of the learned position table
+X      experts                              K      experts of a token
+N      positions of an encoder's result     W      candidates of a grouped choice
 ====== ==================================== ====== =======================================
 
 Query heads H = G·R. M1, M0 are the outer and inner level of a split M. The variable of a rank is
@@ -28,6 +30,7 @@ from workloads.access import Access, IndexExpr
 from workloads.matmul import MatmulDims, find_matmul
 from workloads.notation import format_expression, parse_statement
 from workloads.operation import OPERATIONS, Expression, action_counts
+from workloads.prefix_filter import PrefixFilter
 
 if TYPE_CHECKING:
     from workloads.cascade import Cascade
@@ -122,55 +125,6 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class PrefixFilter:
-    """Points visited of an einsum: those with key ≤ query + offset (a causal mask).
-
-    Attributes
-    ----------
-    keys
-        Variables, outermost first, that enumerate the filtered coordinate 0, 1, 2, …
-    queries
-        Variables that enumerate the bound; empty if the bound is a constant.
-    offset
-        Query position 0 sees the keys 0 … offset.
-    """
-
-    keys: tuple[tuple[str, int], ...]
-    queries: tuple[tuple[str, int], ...]
-    offset: int
-
-    @property
-    def num_keys(self) -> int:
-        """Extent of the filtered coordinate."""
-        return prod(extent for _, extent in self.keys)
-
-    @property
-    def num_queries(self) -> int:
-        """Extent of the bound's coordinate."""
-        return prod(extent for _, extent in self.queries)
-
-    def visible(self, query: int) -> int:
-        """Return how many keys one query position sees."""
-        return min(max(query + self.offset + 1, 0), self.num_keys)
-
-    def visited(self, first: int = 0, stop: int | None = None) -> int:
-        """Return Σ visible(query) over the query positions ``first … stop - 1``, in closed form.
-
-        Parameters
-        ----------
-        first, stop
-            Query positions; default all.
-        """
-        stop = self.num_queries if stop is None else stop
-        if stop <= first:
-            return 0
-        rising = min(max(first, -self.offset), stop)
-        full = min(max(rising, self.num_keys - 1 - self.offset), stop)
-        ramp = (full - rising) * (rising + full + 1 + 2 * self.offset) // 2
-        return ramp + (stop - full) * self.num_keys
-
-
-@dataclass(frozen=True, slots=True)
 class Einsum:
     """One extended einsum: output ← reduce(map(operands)) over its iteration space.
 
@@ -191,7 +145,7 @@ class Einsum:
     op_class
         One of :data:`OP_CLASSES`.
     layer
-        Layer type by which results are broken down: embedding, attention, ffn, norm, head.
+        Layer type by which results are broken down: embedding, attention, ffn, moe, norm, head.
     """
 
     name: str
@@ -287,6 +241,7 @@ class Einsum:
             self._positional(index.terms + moved),
             self._positional(kept),
             bound.offset - index.offset,
+            index.window,
         )
 
     def _positional(self, terms: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:

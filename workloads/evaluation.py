@@ -164,7 +164,10 @@ class _Step:
         for access in self.einsum.operands:
             for index in access.indices:
                 if index.bound is not None:
-                    mask = self._index(index) <= self._index(index.bound)
+                    coordinate, bound = self._index(index), self._index(index.bound)
+                    mask = coordinate <= bound
+                    if index.window:
+                        mask = mask & (coordinate > bound - index.window)
         return mask
 
     def _map(self) -> Array:
@@ -175,6 +178,8 @@ class _Step:
         if not self.einsum.reduce:
             return value
         operation = self.einsum.reduce[0][1]
+        if operation == "argtop":
+            return self._places(value)
         full = np.broadcast_to(value, tuple(self.extents.values()))
         identity = OPERATIONS[operation].identity
         if mask is not None and identity is not None:
@@ -182,6 +187,15 @@ class _Step:
         axes = tuple(range(self.num_kept, len(self.extents)))
         reduced: Array = _REDUCE[operation].reduce(full, axis=axes)
         return reduced
+
+    def _places(self, value: Array) -> Array:
+        """Return the coordinates of the largest values; ties go to the first."""
+        places = self.num_kept - 1
+        shape = list(self.extents.values())
+        number, shape[places] = shape[places], 1
+        ranked = np.broadcast_to(value, shape).squeeze(axis=places)
+        order = np.argsort(-ranked, axis=-1, kind="stable")[..., :number]
+        return order.astype(np.float64)
 
     def _contract(self) -> Array | None:
         """Return the value by ``np.einsum`` if the einsum is a plain matrix product."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from workloads.operation import Apply, Operand
 
 if TYPE_CHECKING:
-    from workloads.einsum import Einsum, PrefixFilter
+    from workloads.einsum import Einsum
+    from workloads.prefix_filter import PrefixFilter
 
 Variables: TypeAlias = tuple[tuple[str, int], ...]
 """``(variable, extent)`` pairs."""
@@ -89,7 +90,7 @@ def find_matmul(einsum: Einsum) -> MatmulDims | None:
 
     It is one if it multiplies two different tensors, sums over at least one variable that both
     have and no other, and at least one operand has a variable that the other lacks (a plain dot
-    product is vector work).
+    product is vector work). Operands whose rows are gathered are no dense matrices: vector work.
     """
     product = einsum.map
     if not isinstance(product, Apply) or product.operation != "mul" or len(einsum.operands) != 2:
@@ -97,6 +98,8 @@ def find_matmul(einsum: Einsum) -> MatmulDims | None:
     if not all(isinstance(argument, Operand) for argument in product.arguments):
         return None
     left, right = einsum.operands
+    if any(index.gather is not None for access in (left, right) for index in access.indices):
+        return None
     if left.tensor == right.tensor or any(operation != "add" for _, operation in einsum.reduce):
         return None
     in_left = _free_variables(einsum, 0)
@@ -130,6 +133,4 @@ def _free_variables(einsum: Einsum, operand: int) -> set[str]:
     chosen: set[str] = set()
     for index in einsum.operands[operand].indices:
         chosen.update(variable for variable, _ in index.terms)
-        if index.gather is not None:
-            chosen.update(index.gather.variables())
     return chosen

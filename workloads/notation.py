@@ -3,7 +3,7 @@
 Infix ``+ - * /``, functions by name (``sub_exp(S[p,m], GM[p])``), a merge rule after a dot
 (``mul.or(A[i], B[i])``), numbers and ``inf``. Variables of the right-hand side that the output
 lacks are reduced; the operator is not part of the text. Indices: ``m``, ``m1*4+m0``, ``p+3``,
-``7``, a prefix filter ``m<=p+3``, a gather ``T[b,p]``.
+``7``, a prefix filter ``m<=p+3``, with a window ``p-2<m<=p+3``, a gather ``T[b,p]``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from workloads.operation import OPERATIONS, Apply, Constant, Expression, Operand
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
-    r"|(?P<sign><=|[-+*/=()\[\],.]))"
+    r"|(?P<sign><=|[-+*/=()\[\],.<]))"
 )
 _INFIX = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
 _SIGN = {name: sign for sign, name in _INFIX.items()}
@@ -134,10 +134,20 @@ class _Parser:
         if following == ["["]:
             return IndexExpr(gather=self.access(self.name()))
         coordinate = self.affine()
-        if self.peek() != "<=":
+        lower = None
+        if self.peek() == "<":
+            self.take("<")
+            lower, coordinate = coordinate, self.affine()
+        elif self.peek() != "<=":
             return coordinate
         self.take("<=")
-        return IndexExpr(coordinate.terms, coordinate.offset, bound=self.affine())
+        bound = self.affine()
+        window = 0
+        if lower is not None:
+            window = bound.offset - lower.offset
+            if sorted(lower.terms) != sorted(bound.terms) or window < 1:
+                raise self.fail("the bounds of a window differ by a constant, at least 1")
+        return IndexExpr(coordinate.terms, coordinate.offset, bound=bound, window=window)
 
     def affine(self) -> IndexExpr:
         coefficients: dict[str, int] = {}

@@ -24,7 +24,7 @@ MERGES = ("and", "or", "take_left", "take_right", "all")
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation on one or two values.
+    """An operation on one or two values (argtop: on all values of a variable).
 
     Attributes
     ----------
@@ -49,6 +49,8 @@ class Operation:
 
 # copy and neg only move or flip bits. Square roots run on the divider, as one division.
 # erf: one division, one exponential, 8 products and 6 sums (Abramowitz and Stegun 7.1.26).
+# argtop only reduces: the coordinates of the largest values, largest first; one comparison per
+# value and place.
 # tanh x = 1 - 2 / (exp(2x) + 1). sub_exp is exp(a - b), the stable softmax's numerator.
 OPERATIONS: dict[str, Operation] = {
     item.name: item
@@ -58,6 +60,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation("sub", 2, "or", (("add", 1),)),
         Operation("max", 2, "or", (("max", 1),), float("-inf")),
         Operation("min", 2, "or", (("max", 1),), float("inf")),
+        Operation("argtop", 0, "all", (("max", 1),)),
         Operation("div", 2, "take_right", (("div", 1),)),
         Operation("exp", 1, "all", (("exp", 1),)),
         Operation("sub_exp", 2, "all", (("add", 1), ("exp", 1))),
@@ -73,7 +76,9 @@ OPERATIONS: dict[str, Operation] = {
 }
 """All operations by name. Costs are this project's convention unless a source is named above."""
 
-REDUCTIONS = tuple(name for name, item in OPERATIONS.items() if item.identity is not None)
+REDUCTIONS = tuple(
+    name for name, item in OPERATIONS.items() if item.identity is not None or name == "argtop"
+)
 """Operations that can reduce."""
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from archsim.errors import WorkloadError
 from workloads.access import Access
 from workloads.einsum import OP_CLASSES, ROLES, SECTIONS
-from workloads.operation import REDUCTIONS, Operand, walk
+from workloads.operation import REDUCTIONS, Apply, Operand, walk
 
 if TYPE_CHECKING:
     from workloads.cascade import Cascade
@@ -133,8 +133,12 @@ def _check_einsum(cascade: Cascade, einsum: Einsum) -> None:
         cascade,
         f"{where}: its space must hold the variables of its accesses",
     )
+    ranked = any(operation == "argtop" for _, operation in einsum.reduce)
+    if ranked:
+        _check_argtop(cascade, einsum, written - used)
+    copied = isinstance(einsum.map, Apply) and einsum.map.operation == "copy" and not einsum.reduce
     _require(
-        not einsum.operands or written <= used,
+        ranked or copied or not einsum.operands or written <= used,
         cascade,
         f"{where}: an output variable occurs in no operand",
         ", ".join(sorted(written - used)),
@@ -164,6 +168,21 @@ def _check_einsum(cascade: Cascade, einsum: Einsum) -> None:
         for gather in access.gathers():
             _check_access(cascade, einsum, gather)
     _check_filter(cascade, einsum)
+
+
+def _check_argtop(cascade: Cascade, einsum: Einsum, places: set[str]) -> None:
+    """Require one reduced variable and, last of the output, the variable that counts places."""
+    last = [variable for variable, _ in einsum.output.indices[-1].terms] if places else []
+    _require(
+        len(einsum.reduce) == 1 and len(places) == 1 and list(places) == last,
+        cascade,
+        f"einsum {einsum.name}: argtop reduces one variable to places counted by the output's last",
+    )
+    _require(
+        einsum.extents[last[0]] <= einsum.extents[einsum.reduce[0][0]] and einsum.filter is None,
+        cascade,
+        f"einsum {einsum.name}: argtop has at most as many places as there are values, unfiltered",
+    )
 
 
 def _check_access(cascade: Cascade, einsum: Einsum, access: Access) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from archsim.errors import WorkloadError, nearest
 from archsim.numberformat import Precision, parse_precision
-from workloads.cascade import Cascade
+from workloads.layer_kinds import kind_counts, layer_runs, stage_name
+from workloads.layers.latent_attention import is_absorbed
 from workloads.layers.layer_builder import Step
-from workloads.layers.transformer import embedding_cascade, head_cascade, layer_cascade
 from workloads.model import ModelConfig, load_model
+from workloads.routing_plan import Routing
+from workloads.stages import Stage, build_stages
 
 PHASES = ("prefill", "decode", "generate")
 """Phases of a decoder; an encoder has prefill only."""
@@ -22,24 +24,8 @@ DEFAULT_CONTEXT = 1024
 MAX_COUNT = 2**31
 """Greatest batch, context and number of new tokens."""
 
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A cascade that runs `repeat` times, each time with weights and caches of its own.
-
-    Attributes
-    ----------
-    name
-        ``embedding``, ``layer`` or ``head``.
-    cascade
-        What is computed.
-    repeat
-        How many identical layers it stands for.
-    """
-
-    name: str
-    cascade: Cascade
-    repeat: int = 1
+SHARED_WEIGHTS = ("WTE", "WRB", "WRE")
+"""Weights that several stages or layers share: token embedding, relative biases of either side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +50,17 @@ class Workload:
     precision
         Number formats.
     stages
-        In order of execution.
+        In order of first execution; layers of one kind are one stage (see `layout`).
     warnings
         Sentences for the report.
+    history
+        Of a prefill: positions cached before it (a later chunk of a long prompt).
+    draft_tokens
+        Of a decode: drafted tokens that each step verifies beside the new one.
+    source
+        Positions of the encoder's result (encoder-decoder).
+    routing
+        How tokens spread over experts.
     """
 
     model: ModelConfig
@@ -77,6 +71,10 @@ class Workload:
     precision: Precision
     stages: tuple[Stage, ...]
     warnings: tuple[str, ...] = ()
+    history: int = 0
+    draft_tokens: int = 0
+    source: int = 0
+    routing: Routing = "uniform"
 
     @property
     def name(self) -> str:
@@ -85,16 +83,32 @@ class Workload:
 
     @property
     def num_steps(self) -> int:
-        """Decode steps: `new_tokens` of a decode, one fewer of a generate, none of a prefill."""
-        return {"prefill": 0, "decode": self.new_tokens, "generate": self.new_tokens - 1}[
-            self.phase
-        ]
+        """Decode steps: of a prefill none, of a generate those after the first token.
+
+        Every step makes one token, and with drafts all of them, as if every draft were accepted.
+        """
+        tokens = {"prefill": 0, "decode": self.new_tokens, "generate": self.new_tokens - 1}
+        return -(-tokens[self.phase] // self._step_tokens)
+
+    @property
+    def _step_tokens(self) -> int:
+        return self.draft_tokens + 1
+
+    @property
+    def layout(self) -> tuple[tuple[str, int], ...]:
+        """``(stage, layers)`` in the order of the model's layers, neighbours alike together."""
+        sides = [False] if self.model.family != "encoder-decoder" else [True, False]
+        return tuple(
+            (stage_name(self.model, kind), number)
+            for encoder in sides
+            for kind, number in layer_runs(self.model, encoder=encoder)
+        )
 
     def prefill(self) -> Workload:
         """Return the prefill of a generate (or of itself); WorkloadError for a decode."""
         if self.phase == "decode":
             raise WorkloadError(f"{self.name}: a decode has no prefill", path="options.phase")
-        return self._phase("prefill", self.context)
+        return self._phase("prefill", self.context, history=self.history)
 
     def step(self, index: int) -> Workload:
         """Return the decode step `index` (from 0), with a KV length of context + index before it.
@@ -110,11 +124,23 @@ class Workload:
                 given=index,
                 allowed=f"0 to {self.num_steps - 1}" if self.num_steps else "nothing",
             )
-        return self._phase("decode", self.context + index)
+        first = self.context + self.history
+        if self.phase == "generate" and self.source:
+            # The caches of an encoder-decoder's decoder begin with the token that starts it.
+            first = 1
+        return self._phase("decode", first + index * self._step_tokens)
 
-    def _phase(self, phase: str, context: int) -> Workload:
+    def _phase(self, phase: str, context: int, *, history: int = 0) -> Workload:
         return build_workload(
-            self.model, phase=phase, batch=self.batch, context=context, precision=self.precision
+            self.model,
+            phase=phase,
+            batch=self.batch,
+            context=context,
+            precision=self.precision,
+            history=history,
+            draft_tokens=self.draft_tokens if phase == "decode" else 0,
+            source=self.source if phase == "decode" else 0,
+            routing=self.routing,
         )
 
     def macs(self) -> int:
@@ -136,13 +162,37 @@ class Workload:
     def total_macs(self) -> int:
         """Return the useful multiply-accumulates of the prefill and all steps together.
 
-        A step's count grows by the same amount with every position, so the sum is closed form.
+        Between two bends (a window fills, latent attention changes its form) a step's count grows
+        by the same amount with every position, so the sum is closed form.
         """
         total = 0 if self.phase == "decode" else self.macs()
-        if self.num_steps:
-            first, last = self.step(0).macs(), self.step(self.num_steps - 1).macs()
-            total += self.num_steps * (first + last) // 2
+        first = 0
+        for stop in [*self._bends(), self.num_steps]:
+            if stop > first:
+                ends = self.step(first).macs() + self.step(stop - 1).macs()
+                total += (stop - first) * ends // 2
+                first = stop
         return total
+
+    def _bends(self) -> list[int]:
+        """Return the steps, in order, from which the counts grow at another rate."""
+        if not self.num_steps:
+            return []
+        start, pace = self.step(0).context, self._step_tokens
+        bends = [
+            -(-(kind.window - 1 - start) // pace) for kind in kind_counts(self.model) if kind.window
+        ]
+        mla = self.model.mla
+        if mla is not None:
+            low, high = 0, self.num_steps
+            while low < high:
+                middle = (low + high) // 2
+                if is_absorbed(mla, queries=pace, keys=start + (middle + 1) * pace):
+                    high = middle
+                else:
+                    low = middle + 1
+            bends.append(low)
+        return sorted(bend for bend in bends if 0 < bend < self.num_steps)
 
     def compulsory_bytes(self) -> dict[str, int]:
         """Return ``{role: bytes}`` that one pass must move however it is scheduled.
@@ -172,34 +222,69 @@ class Workload:
     def _weights(self) -> list[tuple[int, int]]:
         seen: set[str] = set()
         sizes = []
-        for stage in self.stages:
+        for stage in self._all_stages():
             for tensor in stage.cascade.role_tensors("weight"):
-                if stage.repeat == 1 and tensor.name in seen:
-                    continue
-                if stage.repeat == 1:
+                times = stage.repeat
+                if tensor.name in SHARED_WEIGHTS:
+                    times = 0 if tensor.name in seen else 1
                     seen.add(tensor.name)
-                sizes.append(
-                    (
-                        stage.repeat * tensor.num_elements(stage.cascade),
-                        stage.repeat * tensor.num_bytes(stage.cascade),
-                    )
-                )
+                elements = tensor.num_elements(stage.cascade)
+                sizes.append((times * elements, times * tensor.num_bytes(stage.cascade)))
         return sizes
 
+    def _all_stages(self) -> tuple[Stage, ...]:
+        """Return stages that hold every weight: a later step lacks the encoder's."""
+        if self.model.family != "encoder-decoder" or self.phase != "decode":
+            return self.stages
+        return build_stages(self.model, Step(1, 1, 0, self.precision, source=1))
+
+    def active_parameters(self) -> int:
+        """Return the parameters that take part in one token: of the routed experts, K each."""
+        moe = self.model.moe
+        if moe is None:
+            return self.num_parameters()
+        idle = 0
+        for stage in self._all_stages():
+            for tensor in stage.cascade.role_tensors("weight"):
+                if tensor.ranks[0] == "X":
+                    each = tensor.num_elements(stage.cascade) // moe.experts
+                    idle += stage.repeat * each * (moe.experts - moe.active)
+        return self.num_parameters() - idle
+
     def kv_bytes(self) -> int:
-        """Return the bytes of all caches when the workload ends."""
-        last = self.step(self.num_steps - 1) if self.num_steps > 1 else self
-        if self.phase == "generate" and self.num_steps == 1:
-            last = self.step(0)
-        return sum(stage.repeat * stage.cascade.role_bytes("kv") for stage in last.stages)
+        """Return the bytes of all caches when the workload ends.
+
+        A layer with a window keeps the rows in its window. Of an encoder-decoder, the keys and
+        values of the encoder's result are cached beside those of the decoder.
+        """
+        if not self.model.is_causal:
+            return 0
+        positions = self._start_of_steps() + self.num_steps * self._step_tokens
+        total = 0
+        for kind, layers in kind_counts(self.model).items():
+            rows = min(positions, kind.window) if kind.window else positions
+            total += layers * self._cache_bytes(self.batch * rows)
+            if kind.crossed:
+                total += layers * self._cache_bytes(self.batch * self.source)
+        return total
+
+    def _start_of_steps(self) -> int:
+        """Return the positions in the caches before the first step, a prefill's included."""
+        if self.phase == "decode":
+            return self.context
+        return 1 if self.source else self.history + self.context
+
+    def _cache_bytes(self, rows: int) -> int:
+        """Return the bytes of some rows of one layer's caches."""
+        mla, cache = self.model.mla, self.precision.kv
+        if mla is not None:
+            return cache.bytes(rows * (mla.latent_rank + mla.rotary_dim))
+        return 2 * cache.bytes(rows * self.model.kv_heads * self.model.head_dim)
 
     @property
     def kv_bytes_per_token(self) -> int:
         """Bytes that one token of one sequence adds to the caches of all layers (0: no caches)."""
-        if self.model.family == "encoder":
-            return 0
-        per_cache = self.precision.kv.bytes(self.model.kv_heads * self.model.head_dim)
-        return 2 * self.model.layers * per_cache
+        return self.model.layers * self._cache_bytes(1) if self.model.is_causal else 0
 
     def activation_bytes(self) -> int:
         """Return the greatest footprint of live activations over all stages."""
@@ -214,31 +299,62 @@ def build_workload(
     context: int = DEFAULT_CONTEXT,
     new_tokens: int = 1,
     precision: Precision | str = "",
+    history: int = 0,
+    draft_tokens: int = 0,
+    source: int = 0,
+    routing: Routing = "uniform",
 ) -> Workload:
     """Build the cascades of one phase; arguments as for :func:`load_workload`."""
-    _check(model, phase, batch=batch, context=context, new_tokens=new_tokens)
+    counts = {"batch": batch, "context": context, "new_tokens": new_tokens}
+    _check(model, phase, **counts, history=history, draft_tokens=draft_tokens, source=source)
     formats = parse_precision(precision) if isinstance(precision, str) else precision
+    two_sided = model.family == "encoder-decoder"
+    if two_sided:
+        source = source or max(context, 1)
     if phase == "decode":
-        step = Step(batch, 1, context, formats)
-    else:
-        step = Step(batch, context, 0, formats)
-    # The outer stages do not depend on the history: all steps of a decode share them.
-    outer = replace(step, history=0)
-    stages = [
-        Stage("embedding", embedding_cascade(model, outer)),
-        Stage("layer", layer_cascade(model, step), model.layers),
-    ]
-    head = head_cascade(model, outer)
-    if head is not None:
-        stages.append(Stage("head", head))
-    positions = context + {"prefill": 0, "decode": new_tokens, "generate": new_tokens - 1}[phase]
-    warnings: tuple[str, ...] = ()
-    if positions > model.max_context:
-        warnings = (
-            f"{model.name}: {positions} positions exceed the {model.max_context} that the model "
-            "was made for (max_context)",
+        step = Step(
+            batch,
+            1 + draft_tokens,
+            context,
+            formats,
+            source=source,
+            routing=routing,
+            all_logits=draft_tokens > 0,
         )
-    return Workload(model, phase, batch, context, new_tokens, formats, tuple(stages), warnings)
+    else:
+        queries = 1 if two_sided else context
+        step = Step(batch, queries, history, formats, source=source, routing=routing)
+    workload = Workload(
+        model,
+        phase,
+        batch,
+        context,
+        new_tokens,
+        formats,
+        build_stages(model, step),
+        (),
+        history,
+        draft_tokens,
+        source,
+        routing,
+    )
+    positions = (
+        context
+        + history
+        + {"prefill": 0, "decode": 1, "generate": 1}[phase]
+        * (workload.num_steps * (1 + draft_tokens))
+    )
+    if positions <= model.max_context:
+        return workload
+    warning = (
+        f"{model.name}: {positions} positions exceed the {model.max_context} that the model "
+        "was made for (max_context)"
+    )
+    return replace(workload, warnings=(warning,))
+
+
+_LEAST = {"history": 0, "draft_tokens": 0, "source": 0}
+_PHASES_OF = {"history": ("prefill", "generate"), "draft_tokens": ("decode", "generate")}
 
 
 def _check(model: ModelConfig, phase: str, **counts: int) -> None:
@@ -258,7 +374,7 @@ def _check(model: ModelConfig, phase: str, **counts: int) -> None:
             allowed="prefill",
         )
     for name, value in counts.items():
-        least = 0 if name == "context" and phase == "decode" else 1
+        least = 0 if name == "context" and phase == "decode" else _LEAST.get(name, 1)
         if not least <= value <= MAX_COUNT:
             raise WorkloadError(
                 f"must be from {least} to {MAX_COUNT}",
@@ -266,6 +382,25 @@ def _check(model: ModelConfig, phase: str, **counts: int) -> None:
                 given=value,
                 allowed="integer",
             )
+        if value and phase not in _PHASES_OF.get(name, PHASES):
+            raise WorkloadError(
+                f"a {phase} has none", path=f"options.{name}", given=value, allowed="0"
+            )
+    one_sided = model.family != "encoder-decoder"
+    if one_sided and counts["source"]:
+        raise WorkloadError(
+            f"{model.name} has no encoder beside a decoder",
+            path="options.source",
+            given=counts["source"],
+            allowed="0",
+        )
+    if counts["history"] and (not one_sided or not model.is_causal):
+        raise WorkloadError(
+            f"{model.name} reads its prompt at once: an encoder sees all of it",
+            path="options.history",
+            given=counts["history"],
+            allowed="0",
+        )
 
 
 def load_workload(
@@ -276,6 +411,10 @@ def load_workload(
     context: int = DEFAULT_CONTEXT,
     new_tokens: int = 1,
     precision: Precision | str = "",
+    history: int = 0,
+    draft_tokens: int = 0,
+    source: int = 0,
+    routing: Routing = "uniform",
     overrides: Sequence[str] = (),
 ) -> Workload:
     """Load a model and build one phase of it.
@@ -294,6 +433,14 @@ def load_workload(
         Tokens to make per sequence (decode and generate).
     precision
         ``weights=int4:g128:fp16,act=bf16,kv=fp8``; what is not named is bf16, accumulator fp32.
+    history
+        Of a prefill: positions cached before it, where `context` is a later chunk of a prompt.
+    draft_tokens
+        Of a decode: drafted tokens that every step verifies beside the new one.
+    source
+        Positions of the encoder's result (encoder-decoder); default `context`.
+    routing
+        How tokens spread over experts: ``uniform``, ``balanced``, or the tokens of each expert.
     overrides
         ``workload.KEY=VALUE`` settings; only with an id or a path.
 
@@ -325,4 +472,8 @@ def load_workload(
         context=context,
         new_tokens=new_tokens,
         precision=precision,
+        history=history,
+        draft_tokens=draft_tokens,
+        source=source,
+        routing=routing,
     )

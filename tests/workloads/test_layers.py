@@ -41,8 +41,11 @@ def test_layer_equals_plain_transformer(name):
     np.testing.assert_allclose(result, expected, rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize(
+    ("activation", "gated"),
+    [(name, True) for name in ACTIVATIONS]
+    + [(name, False) for name in ACTIVATIONS if name != "silu-clipped"],
+)
 def test_feed_forward_equals_plain(activation, gated):
     model = plain.tiny_model(activation=activation, gated=gated)
     weights = plain.random_weights(model)["layer"]

@@ -32,6 +32,9 @@ MEANING = {
 }
 
 
+FOLDS = [name for name in REDUCTIONS if name != "argtop"]
+
+
 def run(statement, reduce=None):
     builder = CascadeBuilder("x")
     builder.rank("I", 2)
@@ -44,7 +47,7 @@ def run(statement, reduce=None):
     return builder.build().execute({"A": A, "B": B})["C"]
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", MEANING)
 def test_every_operation_computes_what_it_says(name):
     sides = ["A[i,j]", "B[i,j]"][: OPERATIONS[name].arity]
     result = run(f"C[i,j] = {name}({', '.join(sides)})")
@@ -53,7 +56,7 @@ def test_every_operation_computes_what_it_says(name):
     np.testing.assert_allclose(result.flatten(), expected, rtol=1e-14)
 
 
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", FOLDS)
 def test_every_reduction_starts_at_its_identity(name):
     total = [OPERATIONS[name].identity] * 2
     for row, column in np.ndindex(A.shape):
@@ -61,10 +64,51 @@ def test_every_reduction_starts_at_its_identity(name):
     np.testing.assert_allclose(run("C[i] = A[i,j]", {"j": name}), total, rtol=1e-14)
 
 
-@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("name", FOLDS)
 def test_reduction_skips_what_the_filter_removes(name):
     expected = [A[0, 0], MEANING[name](A[1, 0], A[1, 1])]
     np.testing.assert_allclose(run("C[i] = A[i,j<=i]", {"j": name}), expected, rtol=1e-14)
+
+
+def test_every_operation_has_a_meaning_here():
+    assert set(OPERATIONS) == {*MEANING, "argtop"}
+
+
+def test_argtop_names_the_largest_first():
+    builder = CascadeBuilder("x")
+    for name, extent in (("I", 2), ("J", 3), ("K", 2)):
+        builder.rank(name, extent)
+    builder.tensor("A", "I J", "input", parse_format("fp32"))
+    builder.tensor("C", "I K", "output", parse_format("int32"))
+    builder.einsum("e", "C[i,k] = copy(A[i,j])", op_class="router", layer="moe", reduce=TOP)
+    cascade = builder.build()
+    np.testing.assert_array_equal(cascade.execute({"A": A})["C"], [[2, 1], [1, 2]])
+    assert cascade.execute({"A": np.ones((2, 3))})["C"].tolist() == [[0, 1], [0, 1]]
+    assert cascade.op_counts() == {"max": 2 * 3 * 2}
+
+
+TOP = {"j": "argtop"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "reduce", "message"),
+    [
+        ("C[k,i] = copy(A[i,j])", TOP, "places counted by the output's last"),
+        ("C[i,k] = copy(A[i,j])", {}, "an output variable occurs in no operand"),
+        ("C[i,k] = copy(A[i,j<=i])", TOP, "unfiltered"),
+        ("C[i,k] = argtop(A[i,j])", TOP, r"argtop takes 0 argument\(s\)"),
+    ],
+)
+def test_bad_argtop(statement, reduce, message):
+    builder = CascadeBuilder("x")
+    for name, extent in (("I", 2), ("J", 3), ("K", 2)):
+        builder.rank(name, extent)
+    builder.tensor("A", "I J", "input", parse_format("fp32"))
+    ranks = "K I" if "[k,i]" in statement else "I K"
+    builder.tensor("C", ranks, "output", parse_format("int32"))
+    with pytest.raises(WorkloadError, match=message):
+        builder.einsum("e", statement, op_class="router", layer="moe", reduce=reduce)
+        builder.build()
 
 
 def test_costs_add_up_over_the_tree():

@@ -1,21 +1,31 @@
-"""Self-attention with grouped key/value heads (MHA: R = 1, MQA: G = 1), unfused.
+"""Attention with grouped key/value heads (MHA: R = 1, MQA: G = 1), unfused; self and cross.
 
-Rotary positions rotate the pairs (u, u + E/2), as checkpoints in Hugging Face layout expect. Keys
-are cached after the rotation. The factor 1/√E is applied to the queries.
+Rotary positions rotate the pairs (u, u + half of the rotated part), as checkpoints in Hugging Face
+layout expect. Keys are cached after the rotation. The factor 1/√E is applied to the queries. A
+layer with a window keeps the last window - 1 rows of the past in its caches.
 
 References
 ----------
-Ainslie et al., GQA, EMNLP 2023. Su et al., RoFormer, arXiv:2104.09864.
+Ainslie et al., GQA, EMNLP 2023. Su et al., RoFormer, arXiv:2104.09864. Press et al., ALiBi, ICLR
+2022. Raffel et al., T5, JMLR 21 (2020), section 2.1 (relative biases). Henry et al., Query-Key
+Normalization, EMNLP 2020.
 """
 
 from __future__ import annotations
 
 import math
 
-from workloads.attention_cascades import add_unfused_attention
+from archsim.numberformat import FORMATS
 from workloads.layers.layer_builder import LayerBuilder
+from workloads.layers.norm import add_norm
+from workloads.unfused_attention import ScoreOptions, add_unfused_attention
 
 _LAYER = "attention"
+
+
+def cached_positions(window: int, history: int) -> int:
+    """Return how many past positions a layer's cache holds: all, or those in its window."""
+    return min(history, window - 1) if window else history
 
 
 def add_attention(builder: LayerBuilder, source: str, target: str) -> None:
@@ -32,78 +42,211 @@ def add_attention(builder: LayerBuilder, source: str, target: str) -> None:
         Names of the tensors.
     """
     model, step = builder.model, builder.step
-    causal = model.family == "decoder"
-    for name, extent in (
-        ("G", model.kv_heads),
-        ("R", model.group),
-        ("E", model.head_dim),
-        ("F", model.head_dim),
-        ("M", step.keys),
-    ):
-        builder.rank(name, extent)
+    causal = not builder.kind.encoder
+    past = cached_positions(builder.kind.window, step.history)
+    _declare_heads(builder)
+    builder.rank("M", past + step.queries)
     role, number_format = (
         ("kv", step.precision.kv) if causal else ("intermediate", step.precision.act)
     )
     builder.tensor("K", "B G M E", role, number_format)
     builder.tensor("V", "B G M F", role, number_format)
-    rotary = model.positions == "rotary"
-    _project(builder, source, rotary=rotary)
-    if rotary:
-        _rotate(builder)
+    _project(builder, source, past)
+    query, key = _normalise(builder, past)
+    if builder.kind.rotates:
+        add_rotation(builder, f"{query}[b,g,r,p,", "QR[b,g,r,p,", "query_rotary")
+        add_rotation(builder, f"{key}[b,g,p,", f"K[b,g,p+{past},", "key_rotary")
+        query = "QR"
+    add_query_scale(builder, query)
+    # A window as long as all keys hides nothing.
+    window = builder.kind.window if builder.kind.window < past + step.queries else 0
+    add_unfused_attention(
+        builder,
+        step.precision,
+        causal_offset=past if causal else None,
+        options=ScoreOptions(
+            window=window,
+            cap=model.score_cap,
+            bias=_bias(builder),
+            sinks=_sinks(builder),
+        ),
+    )
+    add_output(builder, target)
+
+
+def add_cross_attention(builder: LayerBuilder, source: str, target: str) -> None:
+    """Append attention of tensor `source` (B P D) to the encoder's result ENC (B N D).
+
+    The first step, without a history, makes the caches CK and CV; later steps read them.
+    """
+    step = builder.step
+    builder.rank("N", step.source)
+    builder.tensor("CK", "B G N E", "kv", step.precision.kv)
+    builder.tensor("CV", "B G N F", "kv", step.precision.kv)
+    builder.activation("CQ0", "B G R P E")
+    _linear(builder, "cross_query", "CQ0[b,g,r,p,e]", f"{source}[b,p,d]", "CWQ[d,g,r,e]", "CBQ")
+    if step.history == 0:
+        builder.activation("ENC", "B N D", "input")
+        _linear(builder, "cross_key", "CK[b,g,n,e]", "ENC[b,n,d]", "CWK[d,g,e]", "CBK")
+        _linear(builder, "cross_value", "CV[b,g,n,f]", "ENC[b,n,d]", "CWV[d,g,f]", "CBV")
+    builder.activation("CQ", "B G R P E")
+    scale = repr(query_scale(builder))
+    statement = f"CQ[b,g,r,p,e] = CQ0[b,g,r,p,e] * {scale}"
+    builder.elementwise("cross_query_scale", statement, _LAYER)
+    add_unfused_attention(
+        builder,
+        step.precision,
+        causal_offset=None,
+        options=ScoreOptions(prefix="C", key_rank="N", cap=builder.model.score_cap),
+    )
+    add_output(builder, target, prefix="C")
+
+
+def query_scale(builder: LayerBuilder) -> float:
+    """Return the factor on the queries."""
+    model = builder.model
+    return model.query_scale or 1.0 / math.sqrt(model.head_dim)
+
+
+def add_query_scale(builder: LayerBuilder, source: str) -> None:
+    """Append Q, the scaled queries; `source` has ranks B G R P E."""
     builder.activation("Q", "B G R P E")
-    unscaled = "QR" if rotary else "Q0"
-    scale = repr(1.0 / math.sqrt(model.head_dim))
-    builder.elementwise("query_scale", f"Q[b,g,r,p,e] = {unscaled}[b,g,r,p,e] * {scale}", _LAYER)
-    add_unfused_attention(builder, step.precision, causal_offset=step.history if causal else None)
+    scale = repr(query_scale(builder))
+    builder.elementwise("query_scale", f"Q[b,g,r,p,e] = {source}[b,g,r,p,e] * {scale}", _LAYER)
+
+
+def add_output(builder: LayerBuilder, target: str, *, prefix: str = "") -> None:
+    """Append `target` (B P D), the output projection of AV."""
     builder.activation(target, "B P D")
     builder.linear(
-        "output_projection",
+        "cross_output_projection" if prefix else "output_projection",
         f"{target}[b,p,d]",
-        "AV[b,g,r,p,f]",
-        "WO[g,r,f,d]",
+        f"{prefix}AV[b,g,r,p,f]",
+        f"{prefix}WO[g,r,f,d]",
         layer=_LAYER,
-        bias="BO[d]" if model.attention_bias else "",
+        bias=f"{prefix}BO[d]" if builder.model.has_output_bias else "",
     )
 
 
-def _project(builder: LayerBuilder, source: str, *, rotary: bool) -> None:
-    bias = builder.model.attention_bias
-    new = f"p+{builder.step.history}"
-    builder.activation("Q0", "B G R P E")
-    if rotary:
-        builder.activation("K0", "B G P E")
-    key = "K0[b,g,p,e]" if rotary else f"K[b,g,{new},e]"
-    for name, output, weight, bias_access in (
-        ("query_projection", "Q0[b,g,r,p,e]", "WQ[d,g,r,e]", "BQ[g,r,e]"),
-        ("key_projection", key, "WK[d,g,e]", "BK[g,e]"),
-        ("value_projection", f"V[b,g,{new},f]", "WV[d,g,f]", "BV[g,f]"),
+def add_rotation(builder: LayerBuilder, source: str, output: str, name: str) -> None:
+    """Append a rotation of the leading elements of each head; the others are copied.
+
+    Parameters
+    ----------
+    builder
+        The layer; its tables COS and SIN (P U) are declared.
+    source, output
+        Beginnings of the accesses, up to the element: ``Q0[b,g,r,p,``. An output tensor QR is
+        declared.
+    name
+        Prefix of the einsum names.
+    """
+    half, rest = builder.model.rotary_dim // 2, builder.model.head_dim - builder.model.rotary_dim
+    if output.startswith("QR"):
+        builder.rank("U", half)
+        builder.tensor("COS", "P U", "constant", builder.step.precision.act)
+        builder.tensor("SIN", "P U", "constant", builder.step.precision.act)
+        builder.activation("QR", "B G R P E")
+        if rest:
+            builder.rank("EU", rest)
+    low, high = f"{source}u]", f"{source}u+{half}]"
+    for part, index, statement in (
+        ("low", "u]", f"{low} * COS[p,u] - {high} * SIN[p,u]"),
+        ("high", f"u+{half}]", f"{high} * COS[p,u] + {low} * SIN[p,u]"),
     ):
-        builder.linear(
-            name,
-            output,
-            f"{source}[b,p,d]",
-            weight,
-            layer=_LAYER,
-            bias=bias_access if bias else "",
+        builder.einsum(
+            f"{name}_{part}", f"{output}{index} = {statement}", op_class="rope", layer=_LAYER
         )
+    if rest:
+        index = f"eu+{2 * half}]"
+        statement = f"{output}{index} = copy({source}{index})"
+        builder.einsum(f"{name}_rest", statement, op_class="rope", layer=_LAYER)
 
 
-def _rotate(builder: LayerBuilder) -> None:
-    half = builder.model.head_dim // 2
-    builder.rank("U", half)
-    builder.tensor("COS", "P U", "constant", builder.step.precision.act)
-    builder.tensor("SIN", "P U", "constant", builder.step.precision.act)
-    builder.activation("QR", "B G R P E")
-    new = f"p+{builder.step.history}"
-    for name, output, source in (
-        ("query_rotary", "QR[b,g,r,p,", "Q0[b,g,r,p,"),
-        ("key_rotary", f"K[b,g,{new},", "K0[b,g,p,"),
+def _declare_heads(builder: LayerBuilder) -> None:
+    model = builder.model
+    for name, extent in (
+        ("G", model.kv_heads),
+        ("R", model.group),
+        ("E", model.head_dim),
+        ("F", model.head_dim),
     ):
-        low, high = f"{source}u]", f"{source}u+{half}]"
-        for part, index, statement in (
-            ("low", "u]", f"{low} * COS[p,u] - {high} * SIN[p,u]"),
-            ("high", f"u+{half}]", f"{high} * COS[p,u] + {low} * SIN[p,u]"),
-        ):
-            builder.einsum(
-                f"{name}_{part}", f"{output}{index} = {statement}", op_class="rope", layer=_LAYER
-            )
+        builder.rank(name, extent)
+
+
+def _linear(
+    builder: LayerBuilder, name: str, output: str, source: str, weight: str, bias: str
+) -> None:
+    variables = weight[weight.index("[d,") + 3 :]
+    builder.linear(
+        f"{name}_projection",
+        output,
+        source,
+        weight,
+        layer=_LAYER,
+        bias=f"{bias}[{variables}" if builder.model.attention_bias else "",
+    )
+
+
+def _project(builder: LayerBuilder, source: str, past: int) -> None:
+    """Append queries Q0, keys (K0 if anything follows before they are cached) and values."""
+    builder.activation("Q0", "B G R P E")
+    later = builder.kind.rotates or builder.model.qk_norm != "none"
+    if later:
+        builder.activation("K0", "B G P E")
+    key = "K0[b,g,p,e]" if later else f"K[b,g,p+{past},e]"
+    rows = f"{source}[b,p,d]"
+    _linear(builder, "query", "Q0[b,g,r,p,e]", rows, "WQ[d,g,r,e]", "BQ")
+    _linear(builder, "key", key, rows, "WK[d,g,e]", "BK")
+    _linear(builder, "value", f"V[b,g,p+{past},f]", rows, "WV[d,g,f]", "BV")
+
+
+def _normalise(builder: LayerBuilder, past: int) -> tuple[str, str]:
+    """Append the norm of queries and keys, if any; return the names of their tensors."""
+    style = builder.model.qk_norm
+    if style == "none":
+        return "Q0", "K0"
+    builder.activation("QH", "B G R P E")
+    key = "KH[b,g,p,e]" if builder.kind.rotates else f"K[b,g,p+{past},e]"
+    if builder.kind.rotates:
+        builder.activation("KH", "B G P E")
+    for name, tensor, source, result, heads in (
+        ("query_norm", "QH", "Q0[b,g,r,p,e]", "QH[b,g,r,p,e]", "g,r"),
+        ("key_norm", "KH", "K0[b,g,p,e]", key, "g"),
+    ):
+        positions, over = (f"b,{heads},p", "e") if style == "head" else ("b,p", f"{heads},e")
+        add_norm(
+            builder,
+            name,
+            tensor,
+            source,
+            positions=positions,
+            over=over,
+            result=result,
+            kind="rms",
+        )
+    return "QH", "KH"
+
+
+def _bias(builder: LayerBuilder) -> str:
+    """Declare what is added to the scores; return its text."""
+    model = builder.model
+    if model.positions == "alibi":
+        # Softmax ignores what a whole row shares: slope · key position stands for the distance.
+        builder.tensor("SLOPE", "G R", "constant", builder.step.precision.accumulator)
+        builder.tensor("KPOS", "M", "constant", builder.step.precision.accumulator)
+        return "SLOPE[g,r] * KPOS[m]"
+    if model.positions == "relative":
+        builder.rank("T", model.relative_buckets)
+        builder.tensor("BUCKET", "P M", "constant", FORMATS["int32"])
+        table = "WRE" if builder.kind.encoder else "WRB"
+        builder.vector(table, "T G R")
+        return f"{table}[BUCKET[p,m],g,r]"
+    return ""
+
+
+def _sinks(builder: LayerBuilder) -> str:
+    if not builder.model.attention_sinks:
+        return ""
+    builder.vector("SINK", "G R")
+    return "SINK[g,r]"

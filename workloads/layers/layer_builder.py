@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from archsim.numberformat import Precision
 from workloads.builder import CascadeBuilder
+from workloads.layer_kinds import LayerKind
 from workloads.model import ModelConfig
 from workloads.notation import parse_statement
+from workloads.routing_plan import Routing
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,21 @@ class Step:
         Positions whose keys and values are cached already.
     precision
         Number formats.
+    source
+        Positions of the encoder's result; 0: there is none.
+    routing
+        How tokens spread over experts.
+    all_logits
+        The head makes logits of every position, not of the last alone.
     """
 
     batch: int
     queries: int
     history: int
     precision: Precision
+    source: int = 0
+    routing: Routing = "uniform"
+    all_logits: bool = False
 
     @property
     def keys(self) -> int:
@@ -48,14 +59,17 @@ class LayerBuilder(CascadeBuilder):
     ----------
     name
         Name of the cascade.
-    model, step
+    model, step, kind
         What to build it for.
     """
 
-    def __init__(self, name: str, model: ModelConfig, step: Step) -> None:
+    def __init__(
+        self, name: str, model: ModelConfig, step: Step, kind: LayerKind | None = None
+    ) -> None:
         super().__init__(name)
         self.model = model
         self.step = step
+        self.kind = kind or LayerKind()
         self.rank("B", step.batch)
         self.rank("P", step.queries)
         self.rank("D", model.hidden_size)

@@ -9,8 +9,11 @@ from functools import lru_cache
 
 from archsim.numberformat import FORMATS
 from workloads.cascade import Cascade
-from workloads.layers.attention import add_attention
+from workloads.layer_kinds import LayerKind, layer_kind
+from workloads.layers.attention import add_attention, add_cross_attention
+from workloads.layers.experts import add_experts
 from workloads.layers.feed_forward import add_feed_forward
+from workloads.layers.latent_attention import add_latent_attention
 from workloads.layers.layer_builder import LayerBuilder, Step
 from workloads.layers.norm import add_norm
 from workloads.model import ModelConfig
@@ -28,9 +31,10 @@ def embedding_cascade(model: ModelConfig, step: Step) -> Cascade:
     ids = FORMATS["int32"]
     builder.matrix("WTE", "V D")
     builder.tensor("TOK", "B P", "input", ids)
-    terms = ["WTE[TOK[b,p],d]"]
+    token = "WTE[TOK[b,p],d]"
+    terms = [token if model.embedding_scale is None else f"{token} * {model.embedding_scale!r}"]
     if model.positions == "learned":
-        builder.rank("T", model.max_context)
+        builder.rank("T", model.position_rows or model.max_context)
         builder.matrix("WPE", "T D")
         builder.tensor("POS", "P", "input", ids)
         terms.append("WPE[POS[p],d]")
@@ -39,7 +43,7 @@ def embedding_cascade(model: ModelConfig, step: Step) -> Cascade:
         builder.matrix("WTT", "C D")
         builder.tensor("TYPE", "B P", "input", ids)
         terms.append("WTT[TYPE[b,p],d]")
-    total = " + ".join(terms) if len(terms) > 1 else f"copy({terms[0]})"
+    total = " + ".join(terms) if len(terms) > 1 or "*" in terms[0] else f"copy({terms[0]})"
     result = "X0" if model.embedding_norm else "Y"
     builder.activation("Y", "B P D", "output")
     if model.embedding_norm:
@@ -51,34 +55,117 @@ def embedding_cascade(model: ModelConfig, step: Step) -> Cascade:
 
 
 @lru_cache(maxsize=64)
-def layer_cascade(model: ModelConfig, step: Step) -> Cascade:
+def layer_cascade(model: ModelConfig, step: Step, kind: LayerKind | None = None) -> Cascade:
     """Return one layer: attention and feed-forward part, each with norm and residual sum.
 
     Keys and values of an encoder are intermediates; those of a decoder live in the caches K, V,
     to which the new positions are appended.
+
+    Parameters
+    ----------
+    model, step
+        What to build it for.
+    kind
+        Which of the model's layers; default the first.
     """
-    builder = LayerBuilder(f"{model.family}-layer", model, step)
+    kind = kind or layer_kind(model, 0)
+    name = "encoder" if kind.encoder else "decoder"
+    builder = LayerBuilder(f"{name}-layer", model, step, kind)
     builder.activation("X", "B P D", "input")
     builder.activation("Y", "B P D", "output")
-    if model.norm.placement == "pre":
-        builder.activation("AN", "B P D")
-        builder.activation("XA", "B P D")
-        builder.activation("FN", "B P D")
-        add_norm(builder, "attention_norm", "AN", "X[b,p,d]")
-        add_attention(builder, "AN", "AO")
-        builder.elementwise("attention_residual", "XA[b,p,d] = X[b,p,d] + AO[b,p,d]", "attention")
-        add_norm(builder, "ffn_norm", "FN", "XA[b,p,d]")
-        add_feed_forward(builder, "FN", "FO")
-        builder.elementwise("ffn_residual", "Y[b,p,d] = XA[b,p,d] + FO[b,p,d]", "ffn")
-        return builder.build()
-    for name in ("XA", "AN", "XF"):
+    if model.parallel:
+        _parallel(builder)
+    elif model.norm.placement == "post":
+        _norm_last(builder)
+    else:
+        _norm_first(builder, twice=model.norm.placement == "both")
+    return builder.build()
+
+
+def _attention(builder: LayerBuilder, source: str, target: str) -> None:
+    if builder.model.mla is not None:
+        add_latent_attention(builder, source, target)
+    else:
+        add_attention(builder, source, target)
+
+
+def _feed_forward(builder: LayerBuilder, source: str, target: str) -> None:
+    if builder.kind.experts:
+        add_experts(builder, source, target)
+    else:
+        add_feed_forward(builder, source, target)
+
+
+def _sum(builder: LayerBuilder, part: str, target: str, left: str, right: str) -> None:
+    """Append a residual sum that closes a part: ``attention``, ``cross`` or ``ffn``."""
+    layer = "attention" if part == "cross" else part
+    if part == "ffn" and builder.kind.experts:
+        layer = "moe"
+    statement = f"{target}[b,p,d] = {left}[b,p,d] + {right}[b,p,d]"
+    builder.elementwise(f"{part}_residual", statement, layer)
+
+
+def _normalised(builder: LayerBuilder, name: str, target: str, source: str) -> str:
+    """Append a norm of `source` into the new tensor `target`; return its name."""
+    builder.activation(target, "B P D")
+    add_norm(builder, name, target, f"{source}[b,p,d]")
+    return target
+
+
+def _norm_first(builder: LayerBuilder, *, twice: bool) -> None:
+    """Append parts that normalise what they read (`twice`: also what they make)."""
+    stream = "X"
+    # Name of the part, its tensors: normalised input, result, normalised result, sum.
+    parts = [("attention", "AN", "AO", "AP", "XA"), ("ffn", "FN", "FO", "FP", "Y")]
+    if builder.kind.crossed:
+        parts.insert(1, ("cross", "CN", "CO", "CP", "XC"))
+    work = {"attention": _attention, "cross": add_cross_attention, "ffn": _feed_forward}
+    for part, source, made, normed, target in parts:
+        if target != "Y":
+            builder.activation(target, "B P D")
+        _normalised(builder, f"{part}_norm", source, stream)
+        work[part](builder, source, made)
+        if twice:
+            made = _normalised(builder, f"{part}_post_norm", normed, made)
+        _sum(builder, part, target, stream, made)
+        stream = target
+
+
+def _norm_last(builder: LayerBuilder) -> None:
+    """Append parts whose residual sums are normalised."""
+    for name in ("XA", "XF"):
         builder.activation(name, "B P D")
-    add_attention(builder, "X", "AO")
-    builder.elementwise("attention_residual", "XA[b,p,d] = X[b,p,d] + AO[b,p,d]", "attention")
-    add_norm(builder, "attention_norm", "AN", "XA[b,p,d]")
-    add_feed_forward(builder, "AN", "FO")
-    builder.elementwise("ffn_residual", "XF[b,p,d] = AN[b,p,d] + FO[b,p,d]", "ffn")
+    _attention(builder, "X", "AO")
+    _sum(builder, "attention", "XA", "X", "AO")
+    stream = _normalised(builder, "attention_norm", "AN", "XA")
+    if builder.kind.crossed:
+        builder.activation("XC", "B P D")
+        add_cross_attention(builder, stream, "CO")
+        _sum(builder, "cross", "XC", stream, "CO")
+        stream = _normalised(builder, "cross_norm", "CN", "XC")
+    _feed_forward(builder, stream, "FO")
+    _sum(builder, "ffn", "XF", stream, "FO")
     add_norm(builder, "ffn_norm", "Y", "XF[b,p,d]")
+
+
+def _parallel(builder: LayerBuilder) -> None:
+    """Append both parts reading the layer's input, and one sum after the other."""
+    builder.activation("XA", "B P D")
+    first = _normalised(builder, "attention_norm", "AN", "X")
+    _attention(builder, first, "AO")
+    _sum(builder, "attention", "XA", "X", "AO")
+    second = first if builder.model.shared_norm else _normalised(builder, "ffn_norm", "FN", "X")
+    _feed_forward(builder, second, "FO")
+    _sum(builder, "ffn", "Y", "XA", "FO")
+
+
+@lru_cache(maxsize=64)
+def encoder_end_cascade(model: ModelConfig, step: Step) -> Cascade:
+    """Return the norm after the last encoder layer of an encoder-decoder."""
+    builder = LayerBuilder("encoder-end", model, step)
+    builder.activation("X", "B P D", "input")
+    builder.activation("Y", "B P D", "output")
+    add_norm(builder, "encoder_norm", "Y", "X[b,p,d]")
     return builder.build()
 
 
@@ -86,8 +173,8 @@ def layer_cascade(model: ModelConfig, step: Step) -> Cascade:
 def head_cascade(model: ModelConfig, step: Step) -> Cascade | None:
     """Return what follows the layers, or None where nothing does.
 
-    Decoder: final norm and logits (B V) of the last position of each sequence. Encoder with
-    pooler: dense layer and tanh on the first position.
+    Decoder: final norm and logits (B V) of the last position of each sequence, or (B P V) of all
+    where the step asks for them. Encoder with pooler: dense layer and tanh on the first position.
     """
     builder = LayerBuilder("head", model, step)
     builder.activation("X", "B P D", "input")
@@ -108,13 +195,41 @@ def head_cascade(model: ModelConfig, step: Step) -> Cascade | None:
         )
         builder.elementwise("pooler_tanh", "Y[b,d2] = tanh(PO[b,d2])", "head")
         return builder.build()
-    builder.rank("V", model.vocabulary)
-    source = f"X[b,{step.queries - 1},d]"
-    if model.norm.placement == "pre":
-        builder.activation("HN", "B D")
-        add_norm(builder, "final_norm", "HN", source, positions="b")
-        source = "HN[b,d]"
-    builder.activation("Y", "B V", "output")
-    name = "WTE" if model.tied_embeddings else "WLM"
-    builder.linear("logits", "Y[b,v]", source, f"{name}[v,d]", layer="head", op_class="head")
+    _logits(builder)
     return builder.build()
+
+
+def _logits(builder: LayerBuilder) -> None:
+    model, step = builder.model, builder.step
+    builder.rank("V", model.vocabulary)
+    rows, ranks = ("b,p", "B P") if step.all_logits else ("b", "B")
+    source = f"X[{rows},d]" if step.all_logits else f"X[b,{step.queries - 1},d]"
+    if model.norm.placement != "post":
+        builder.activation("HN", f"{ranks} D")
+        add_norm(builder, "final_norm", "HN", source, positions=rows)
+        source = f"HN[{rows},d]"
+    if model.logit_scale is not None:
+        builder.activation("HS", f"{ranks} D")
+        builder.elementwise(
+            "logit_scale", f"HS[{rows},d] = {source} * {model.logit_scale!r}", "head"
+        )
+        source = f"HS[{rows},d]"
+    builder.activation("Y", f"{ranks} V", "output")
+    target = f"Y[{rows},v]"
+    if model.logit_cap is not None:
+        builder.activation("LC", f"{ranks} V")
+        target = f"LC[{rows},v]"
+    name = "WTE" if model.tied_embeddings else "WLM"
+    builder.linear(
+        "logits",
+        target,
+        source,
+        f"{name}[v,d]",
+        layer="head",
+        bias="BLM[v]" if model.head_bias else "",
+        op_class="head",
+    )
+    if model.logit_cap is not None:
+        cap = model.logit_cap
+        statement = f"Y[{rows},v] = tanh({target} * {1.0 / cap!r}) * {cap!r}"
+        builder.elementwise("logit_cap", statement, "head")
