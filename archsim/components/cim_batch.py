@@ -50,8 +50,5 @@ def cycles_cim_sets_batch(
     """Batched twin of :func:`~archsim.components.cim_laws.cycles_cim_sets`."""
     interval = cycles_cim_interval_batch(rows, steps, vectors, planes)
     before = _ints(rows) + (_ints(sets) - 1) * interval
-    return (
-        before
-        + (_ints(vectors) - 1) * _ints(steps)
-        + cycles_cim_latency_batch(steps, tree_stages)
-    )
+    last_vector = before + (_ints(vectors) - 1) * _ints(steps)
+    return _ints(last_vector + cycles_cim_latency_batch(steps, tree_stages))

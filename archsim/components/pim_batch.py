@@ -35,7 +35,8 @@ def cycles_pim_gemv_batch(
     before, interval = _ints(rows) - 1, _ints(rows_per_refresh)
     refreshes = np.where(interval > 0, before // np.maximum(interval, 1), 0)
     tail = timing.t_rcd + (_ints(macs) - 1) * timing.t_ccd + timing.t_mac
-    return before * cycles_pim_row_batch(timing, macs) + refreshes * timing.t_rfc + tail
+    last_row = before * cycles_pim_row_batch(timing, macs) + refreshes * timing.t_rfc
+    return _ints(last_row + tail)
 
 
 def rows_per_refresh_batch(timing: PimTiming, macs: IntLike, t_refi: IntLike) -> Ints:
