@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from archsim.mapping import Infeasible
-from archsim.residency import Residency
 
 if TYPE_CHECKING:
     from archsim.machine import Machine
+    from archsim.mapped_model import MappedPass
     from workloads import Workload
 
 GIB = 1 << 30
@@ -17,22 +16,18 @@ MIB = 1 << 20
 
 
 def check_capacity(
-    workload: Workload,
-    machine: Machine,
-    residency: Residency | None = None,
-    fused: Mapping[str, Collection[str]] | None = None,
+    workload: Workload, machine: Machine, activation_bytes: int = 0
 ) -> Infeasible | None:
     """Return what does not fit in the outermost level, or None.
 
     Parameters
     ----------
     workload
-        The workload; its caches count at their final size.
+        The whole workload: its caches count at their final size.
     machine
         The machine.
-    residency, fused
-        What stays on chip and which tensors are never held whole; without them activations are
-        left out, which suffices to refuse early.
+    activation_bytes
+        Activations that are live there at once; 0 for a schedule that keeps them all on chip.
 
     Notes
     -----
@@ -41,32 +36,29 @@ def check_capacity(
     """
     level = machine.outermost
     have = machine.capacity_bytes(level)
-    if have is None:
-        return None
     weights, caches = workload.weight_bytes(), workload.kv_bytes()
-    activations = 0
-    if residency is not None:
-        activations = max(
-            stage.cascade.footprint_bytes(
-                fused={
-                    name
-                    for name, home in residency.stages[stage.name].homes.items()
-                    if home != level
-                }
-                | set((fused or {}).get(stage.name, ()))
-            )
-            for stage in workload.stages
-        )
-    need = weights + caches + activations
-    if need <= have:
+    need = weights + caches + activation_bytes
+    if have is None or need <= have:
         return None
-    parts = [(weights, "weights"), (caches, "KV cache"), (activations, "activations")]
+    parts = [(weights, "weights"), (caches, "KV cache"), (activation_bytes, "activations")]
     detail = " + ".join(f"{_binary(num_bytes)} of {what}" for num_bytes, what in parts if num_bytes)
     return Infeasible(level, need, have, "B", detail)
 
 
+def activation_bytes(step: Workload, machine: Machine, mapped: MappedPass) -> int:
+    """Return the most bytes of activations that a pass holds in the outermost level at once."""
+    peak = 0
+    fused = mapped.fused_tensors
+    for stage in step.stages:
+        homes = mapped.residency.stages[stage.name].homes
+        kept = {name for name, home in homes.items() if home != machine.outermost}
+        peak = max(peak, stage.cascade.footprint_bytes(fused=kept | fused[stage.name]))
+    return peak
+
+
 def _binary(num_bytes: int) -> str:
-    """Return bytes in GiB or MiB, so that parts of a sum can be compared at a glance."""
-    if num_bytes >= GIB:
-        return f"{num_bytes / GIB:.2f} GiB"
-    return f"{num_bytes / MIB:.2f} MiB"
+    """Return bytes in a binary unit, so that parts of a sum can be compared at a glance."""
+    for unit, size in (("GiB", GIB), ("MiB", MIB)):
+        if num_bytes >= size:
+            return f"{num_bytes / size:.2f} {unit}"
+    return f"{num_bytes} B"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from archsim.accounting import Totals, account
-from archsim.capacity import check_capacity
+from archsim.capacity import activation_bytes, check_capacity
 from archsim.config.overrides import group_overrides
 from archsim.config.schema import validate_model
 from archsim.engine import run_program
@@ -235,13 +235,13 @@ def _workload(
 def _run(record: RunRecord, cache: MappingCache, progress: Progress | None) -> Outcome:
     """Run all passes of a workload: check, bound, map, time, account."""
     workload, machine = record.workload, record.machine
-    if not record.ignore_capacity:
-        shortage = check_capacity(workload, machine)
-        if shortage is not None:
-            return Outcome(infeasible=shortage)
     model_mapper = ModelMapper(
         machine, record.mappers, _makespan_ps, cache, record.seed, {"slack": record.slack}
     )
+    if record.fidelity == "roofline" and not record.ignore_capacity:
+        shortage = check_capacity(workload, machine)
+        if shortage is not None:
+            return Outcome(infeasible=shortage)
     outcome = Outcome()
     passes = list(_passes(workload))
     for done, (phase, index) in enumerate(passes):
@@ -271,7 +271,8 @@ def _time_pass(
     if isinstance(mapped, Infeasible):
         return mapped
     if not record.ignore_capacity:
-        shortage = check_capacity(step, record.machine, mapped.residency, mapped.fused_tensors)
+        used = activation_bytes(step, record.machine, mapped)
+        shortage = check_capacity(record.workload, record.machine, used)
         if shortage is not None:
             return shortage
     timing = run_program(mapped.program)

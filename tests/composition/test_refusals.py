@@ -30,19 +30,21 @@ def test_a_model_that_is_too_large_is_infeasible_with_need_and_have():
 
 
 def test_the_last_byte_counts():
+    """What the refusal says is needed is enough, and one byte less is not."""
     load = tiny("decode", context=500)
-    stored = load.weight_bytes() + load.kv_bytes()
-
-    def with_room(num_bytes):
-        return run(small(64, "2 GB/s", f"components.dram.capacity={num_bytes} B"), load)
-
-    short = with_room(stored - 1)
-    while short.infeasible is not None:
-        need = short.infeasible.need
-        short = with_room(need)
-    assert stored <= need <= stored + load.activation_bytes()
-    short = with_room(need - 1)
+    need = run(small(64, "2 GB/s", "components.dram.capacity=1 KiB"), load).infeasible.need
+    assert need >= load.weight_bytes() + load.kv_bytes()
+    short = run(small(64, "2 GB/s", f"components.dram.capacity={need - 1} B"), load)
     assert (short.infeasible.need, short.infeasible.have) == (need, need - 1)
+    assert run(small(64, "2 GB/s", f"components.dram.capacity={need} B"), load).feasible
+
+
+def test_the_roofline_needs_weights_and_caches_only():
+    load = tiny("decode", context=500)
+    need = load.weight_bytes() + load.kv_bytes()
+    for room, fits in ((need, True), (need - 1, False)):
+        on = small(64, "2 GB/s", f"components.dram.capacity={room} B")
+        assert run(on, load, fidelity="roofline").feasible == fits
 
 
 def test_activations_count_too():
