@@ -106,9 +106,13 @@ def test_bad_argtop(statement, reduce, message):
     builder.tensor("A", "I J", "input", parse_format("fp32"))
     ranks = "K I" if "[k,i]" in statement else "I K"
     builder.tensor("C", ranks, "output", parse_format("int32"))
-    with pytest.raises(WorkloadError, match=message):
+
+    def build():
         builder.einsum("e", statement, op_class="router", layer="moe", reduce=reduce)
-        builder.build()
+        return builder.build()
+
+    with pytest.raises(WorkloadError, match=message):
+        build()
 
 
 def test_costs_add_up_over_the_tree():

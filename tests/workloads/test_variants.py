@@ -1,4 +1,4 @@
-"""Every variation of a layer equals the plain transformer, in prefill, chunks, decode and verify."""
+"""Every variation of a layer equals the plain transformer, at once and position by position."""
 
 import numpy as np
 import pytest
