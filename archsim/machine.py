@@ -301,7 +301,9 @@ def build_machine(data: Mapping[str, object], document: Document | None = None) 
     """
     config = validate_model(MachineConfig, data, document, ROOT)
     clocks = {name: Clock(hz, period_ps(hz)) for name, hz in config.clocks_hz.items()}
-    context = BindContext("", clocks, technology_of(config, document), cost_table(config, document))
+    table, named = cost_table(config, document)
+    config = config.model_copy(update={"energy_table": named})
+    context = BindContext("", clocks, technology_of(config, document), table)
     components: dict[str, BoundComponent] = {}
     for name, item in config.components.items():
         components[name] = _bound(name, item, f"{ROOT}.components", context, document)

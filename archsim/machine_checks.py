@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archsim import registry
 from archsim.components.base import Technology
+from archsim.config.document import load_document
 from archsim.config.paths import join_path
-from archsim.cost.loader import load_table
+from archsim.cost.loader import DOCUMENT_KIND, load_table, read_table
 from archsim.cost.scaling import relative_area, relative_energy
 from archsim.errors import ConfigError, nearest
 
@@ -62,18 +64,29 @@ def technology_of(config: MachineConfig, document: Document | None) -> Technolog
     return technology
 
 
-def cost_table(config: MachineConfig, document: Document | None) -> EnergyTable:
-    """Return the cost table that a machine names.
+def cost_table(config: MachineConfig, document: Document | None) -> tuple[EnergyTable, str]:
+    """Return the cost table that a machine names, and what names it in a resolved description.
+
+    A shipped table is named by its id. A file, looked up beside the hardware file that names it,
+    becomes its own text: the description holds everything that it depends on.
 
     Raises
     ------
     ConfigError
         There is none of that name, or something is wrong in it.
     """
+    name, path = config.energy_table, f"{ROOT}.energy_table"
     try:
-        return load_table(config.energy_table)
+        if "\n" in name:
+            return read_table(name), name
+        if not name.endswith((".yaml", ".yml")):
+            return load_table(name), name
+        location = document.location(path) if document else None
+        folder = Path(location.file).parent if location else Path()
+        text = load_document(folder / name, kind=DOCUMENT_KIND).to_yaml()
+        return read_table(text), text
     except ConfigError as error:
-        raise _located(error, f"{ROOT}.energy_table", document) from None
+        raise _located(error, path, document) from None
 
 
 def check_levels(

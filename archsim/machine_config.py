@@ -47,6 +47,6 @@ class MachineConfig(ConfigModel):
     devices: DevicesConfig = Field(default_factory=DevicesConfig)
     """Devices that work together."""
     energy_table: str = "default"
-    """Name of the cost table."""
+    """Cost table: the id of a shipped one, or a file beside this one."""
     constants: dict[str, object] = Field(default_factory=dict)
     """Numbers that the file's own arithmetic uses."""

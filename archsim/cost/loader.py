@@ -62,15 +62,13 @@ def table_names() -> tuple[str, ...]:
 
 @cache
 def load_table(name: str) -> EnergyTable:
-    """Load a shipped cost table by name, or one from a YAML file by path.
+    """Load a shipped cost table by name; :func:`read_table` reads any other.
 
     Raises
     ------
     ConfigError
-        An unknown name (the nearest is named), or anything wrong in the file.
+        An unknown name; the nearest is named.
     """
-    if name.endswith((".yaml", ".yml")):
-        return read_table(Path(name))
     files = _shipped()
     if name not in files:
         raise ConfigError(

@@ -175,4 +175,4 @@ def test_a_table_may_come_from_a_file(tmp_path):
     path = tmp_path / "mine.yaml"
     text = GROUP.format(source="source: test", mark="read", key="sram/read/*", value="3 pJ")
     path.write_text(text, encoding="utf-8")
-    assert load_table(str(path)).name == "mine"
+    assert read_table(str(path)).name == "mine"
