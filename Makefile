@@ -42,6 +42,7 @@ test-slow: test
 
 fuzz: $(VENV)/.test-installed
 	$(BIN)/python -m tests.fuzz.run --inputs 100000 --seed 0
+	$(BIN)/python -m tests.fuzz.run --targets simulation --inputs 300 --seed 0 --seconds 60
 
 bench: $(VENV)/.installed
 	$(BIN)/archsim bench engine
