@@ -1,9 +1,9 @@
-// One pass of softmax over a row of scores that comes in tiles. Scores Q6.10 enter Lanes a beat into
-// one of two tile buffers while the other one is worked on. A full tile updates the running maximum
-// and issues one slot for the correction of what was summed before, then its scores, a beat a slot;
-// slots start SlotSpacing cycles apart and leave the exponent six cycles later. in_first_i and
-// in_last_i mark the first and the last tile of a row. Weights, corrections and, with done_o, the
-// denominator UQ17.15 and the maximum leave without back-pressure.
+// One pass of softmax over a row of scores that comes in tiles. Scores Q6.10 enter Lanes a beat
+// into one of two tile buffers while the other one is worked on. A full tile updates the running
+// maximum and issues one slot for the correction of what was summed before, then its scores, a
+// beat a slot; slots start SlotSpacing cycles apart and leave the exponent six cycles later.
+// in_first_i and in_last_i mark the first and the last tile of a row. Weights, corrections and,
+// with done_o, the denominator UQ17.15 and the maximum leave without back-pressure.
 module online_softmax #(
   parameter int Lanes       = 4,
   parameter int TileScores  = 16,
