@@ -70,6 +70,7 @@ from archsim.engine.layout import (
     SERVERS,
     SHIFT,
     SIMULATED,
+    SKIPPED,
     SLOPE,
     SLOT,
     SLOT_WIDTH,
@@ -268,7 +269,14 @@ def advance(mem: Memory, log: Memory, jumps: Memory) -> int:
                 status = OVERFLOW
                 break
         elif kind == ENTER:
-            pc = mem[loop + BODY] if enter(mem, loop) else mem[loop + EXIT]
+            if enter(mem, loop):
+                pc = mem[loop + BODY]
+            else:
+                pc = mem[loop + EXIT]
+                mem[SKIPPED] += 1
+                if mem[SKIPPED] > limit:
+                    status = BUDGET
+                    break
         else:
             size = mem[loop + OPS_END] - mem[loop + OPS]
             if logging and folding and mem[JUMP_USED] + size > mem[JUMP_ROOM]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import MutableSequence
 
 # Header. `ORIGIN` holds time zero, `NOBODY` the author of what time zero decides (-1): read from
-# memory, so that the compiler sees integers and not constants of a type of their own.
+# memory, so that the compiler sees integers and not constants of a type of their own. `SKIPPED` is
+# the loops met that did not run: a turn that runs nothing counts against the budget through it.
 PC, SIMULATED, LIMIT, FOLDING, LOGGING = 0, 1, 2, 3, 4
 LOG_USED, LOG_ROOM, JUMP_USED, JUMP_ROOM, NUM_JUMPS = 5, 6, 7, 8, 9
-NUM_RECORDING, STACK, ORIGIN, NOBODY = 10, 11, 12, 13
-HEADER = 14
+NUM_RECORDING, STACK, ORIGIN, NOBODY, SKIPPED = 10, 11, 12, 13, 14
+HEADER = 15
 # Operation: ring of its last starts (head never wraps), its holds and constraints; its instance
 # number is head + shift; `NEED` is how many of its last starts anything may look at.
 HEAD, RING, MASK, HOLDS, HOLDS_END, CONS, SCOPED, CONS_END = 0, 1, 2, 3, 4, 5, 6, 7

@@ -71,7 +71,7 @@ def _tree(program: Program) -> tuple[list[tuple[int, int]], dict[int, _Loop]]:
             loop, head = stack.pop(), heads.pop()
             trip = program.trips[arg]
             never = trip.loop < 0 and trip.base <= 0
-            if not loop.ops or never:
+            if never or not any(program.instance_counts[op] for op in loop.ops):
                 for inner, number in tape[head:]:
                     if inner == BEGIN:
                         loops.pop(number, None)

@@ -140,6 +140,13 @@ class Log:
             index += copy * self.per_period(jump, source)
         return code, source, index
 
+    def periods(self) -> dict[int, dict[int, int]]:
+        """Return the advance in ps per period of each operation that runs in it, by jump."""
+        found: dict[int, dict[int, int]] = {}
+        for (jump, op), (_, advance) in self._period.items():
+            found.setdefault(jump, {})[op] = advance
+        return found
+
     def per_period(self, jump: int, op: int) -> int:
         """Return the instances of an operation in one period of a jump, 0 if it is outside."""
         known = self._period.get((jump, op))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from archsim.engine.path import Repeat, Step, Weight, count_steps, count_weights, walk
+from archsim.engine.pressure import missing_back_pressure
 from archsim.engine.timeline import Log
 from archsim.errors import SimulationError
 from archsim.program.ir import Program
@@ -87,6 +88,16 @@ class Timing:
             for name, ps, private in zip(program.resources, busy, program.private, strict=True)
             if not private
         }
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader should know: of the program, and operations without back-pressure.
+
+        The latter show in loops that were folded, in a run that kept its log.
+        """
+        if self.log is None:
+            return self.program.warnings
+        return self.program.warnings + missing_back_pressure(self.program, self.log)
 
     def start_ps(self, op: str, number: int) -> int:
         """Return the start of an instance in ps.

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from archsim.errors import OperationBudgetError
+
 if TYPE_CHECKING:
     from archsim.program.ir import Trip
+
+
+MAX_TERMS = 1_000_000
+"""Terms that may be added one by one, about a second (measured), before counting is refused."""
 
 
 def sum_clamped(base: int, slope: int, count: int) -> int:
@@ -43,7 +49,9 @@ def _sum_trip(trip: Trip, count: int) -> int:
     return sum_clamped(trip.base, trip.slope, count)
 
 
-def _count_chain(chain: Sequence[int], trips: Sequence[Trip], index: dict[int, int]) -> int:
+def _count_chain(
+    chain: Sequence[int], trips: Sequence[Trip], index: dict[int, int], spent: list[int]
+) -> int:
     """Index tuples of a chain of nested loops, outermost first, given the indices outside it."""
     if not chain:
         return 1
@@ -54,15 +62,20 @@ def _count_chain(chain: Sequence[int], trips: Sequence[Trip], index: dict[int, i
         return 0
     users = [inner for inner in rest if trips[inner].loop == loop]
     if not users:
-        return times * _count_chain(rest, trips, index)
+        return times * _count_chain(rest, trips, index, spent)
     user = users[0]
     if len(users) == 1 and not any(trips[inner].loop == user for inner in rest):
         others = [inner for inner in rest if inner != user]
-        return _sum_trip(trips[user], times) * _count_chain(others, trips, index)
+        return _sum_trip(trips[user], times) * _count_chain(others, trips, index, spent)
     total = 0
+    spent[0] += times
+    if spent[0] > MAX_TERMS:
+        raise OperationBudgetError(
+            f"the operations of nested dependent loops take more than {MAX_TERMS} terms to count"
+        )
     for i in range(times):
         index[loop] = i
-        total += _count_chain(rest, trips, index)
+        total += _count_chain(rest, trips, index, spent)
     del index[loop]
     return total
 
@@ -86,6 +99,11 @@ def count_sites(
     tuple of int
         Instances by operation number.
 
+    Raises
+    ------
+    OperationBudgetError
+        More than `MAX_TERMS` terms would have to be added.
+
     Notes
     -----
     A site runs once per tuple of the indices of its loops. Constant trips multiply; one trip that
@@ -95,6 +113,7 @@ def count_sites(
     chain: list[int] = []
     here = 1
     known: list[int] = []
+    spent = [0]
     for kind, arg in zip(kinds, args, strict=True):
         if kind == 0:
             counts[arg] += here
@@ -102,7 +121,7 @@ def count_sites(
             known.append(here)
             chain.append(arg)
             trip = trips[arg]
-            here = here * trip.at(0) if trip.loop < 0 else _count_chain(chain, trips, {})
+            here = here * trip.at(0) if trip.loop < 0 else _count_chain(chain, trips, {}, spent)
         else:
             chain.pop()
             here = known.pop()

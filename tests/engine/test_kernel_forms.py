@@ -14,7 +14,7 @@ import pytest
 from archsim.engine import compiled, layout, run_program, warmup
 from archsim.engine.kernel import advance
 from archsim.engine.lowering import lower
-from archsim.engine.run import UNLIMITED, _Run
+from archsim.engine.run import MAX_SIMULATED, _Run
 from tests.engine.comparison import check_program
 from tests.engine.directed import directed_programs, triangular
 from tests.engine.generators import generate
@@ -43,9 +43,9 @@ def test_lists_never_index_from_the_end():
 
     for program in [*SOME[::3], *directed_programs()[::12]]:
         lowered = lower(program, fold=True, logging=True)
-        run = _Run(program, lowered, UNLIMITED)
+        run = _Run(program, lowered, MAX_SIMULATED)
         run.mem, run.log, run.jumps = Checked(run.mem), Checked(run.log), Checked(run.jumps)
-        assert run.in_python(UNLIMITED)
+        assert run.in_python(MAX_SIMULATED)
         assert run.timing().makespan_ps == run_program(program, backend="jit").makespan_ps
 
 
@@ -56,7 +56,7 @@ def test_arrays_with_bounds_checks_give_the_same_results():
     for program in [*SOME, *directed_programs()[::6]]:
         lowered = lower(program, fold=True, logging=False)
         mem = np.array(lowered.mem, dtype=np.int64)
-        mem[layout.LIMIT] = UNLIMITED
+        mem[layout.LIMIT] = MAX_SIMULATED
         empty = np.zeros(0, dtype=np.int64)
         assert checked(mem, empty, empty) == layout.DONE
         lean = run_program(program, path=False, backend="jit")
@@ -70,7 +70,7 @@ def test_arrays_with_bounds_checks_give_the_same_results():
 def test_a_run_can_change_over_at_any_point(budget):
     for program in [triangular(), *SOME[:10]]:
         whole = run_program(program, backend="jit")
-        run = _Run(program, lower(program, fold=True, logging=True), UNLIMITED)
+        run = _Run(program, lower(program, fold=True, logging=True), MAX_SIMULATED)
         if not run.in_python(budget):
             run.in_machine_code()
         timing = run.timing()
@@ -83,10 +83,10 @@ def test_a_run_can_change_over_at_any_point(budget):
 def test_log_and_jumps_grow(backend):
     program = triangular()
     whole = run_program(program, backend=backend)
-    run = _Run(program, lower(program, fold=True, logging=True), UNLIMITED)
+    run = _Run(program, lower(program, fold=True, logging=True), MAX_SIMULATED)
     run.log, run.jumps = [0] * layout.LOG_WIDTH, [0] * layout.JUMP_WIDTH
     if backend == "python":
-        assert run.in_python(UNLIMITED)
+        assert run.in_python(MAX_SIMULATED)
     else:
         run.in_machine_code()
     timing = run.timing()
