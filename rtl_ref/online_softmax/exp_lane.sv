@@ -1,5 +1,6 @@
 // exp(-d) for d >= 0 in Q6.10, one result a cycle after six stages: a multiplication by log2(e) and
-// five Horner steps of 2^-f; the integer part of the exponent shifts the result, UQ1.15.
+// five Horner steps of 2^-f; the integer part of the exponent shifts the result, which is
+// rounded to UQ1.15.
 module exp_lane (
   input  logic        clk_i,
   input  logic        rst_ni,
@@ -46,13 +47,13 @@ module exp_lane (
   end
 
   logic [7:0]  shift;
-  logic [17:0] power, shifted;
-  logic        unused_shifted;
+  logic [17:0] power, rounded;
+  logic        unused_rounded;
 
   assign shift = shifts[Steps*8 +: 8];
   assign power = sums[Steps*18 +: 18];
-  assign shifted = power >> shift[4:0];
-  assign unused_shifted = shifted[17] ^ shifted[0];
-  assign w_o = (shift >= 8'd17) ? 16'd0 : shifted[16:1];
+  assign rounded = (power >> shift[4:0]) + 18'd1;
+  assign unused_rounded = rounded[17] ^ rounded[0];
+  assign w_o = (shift >= 8'd17) ? 16'd0 : rounded[16:1];
 
 endmodule

@@ -23,7 +23,7 @@ def exp_negative(distance: Ints) -> Ints:
     power = np.full_like(t, HORNER[0])
     for coefficient in HORNER[1:]:
         power = coefficient + ((fraction * power) >> 16)
-    weights: Ints = np.where(shift >= 17, 0, (power >> np.minimum(shift, 17)) >> 1)
+    weights: Ints = np.where(shift >= 17, 0, ((power >> np.minimum(shift, 17)) + 1) >> 1)
     return weights
 
 
@@ -58,7 +58,7 @@ def softmax_row(tiles: Ints) -> RowResult:
         correction = 0
         if number:
             correction = int(exp_negative(np.array([new_max - running_max]))[0])
-        running_sum = (running_sum * correction) >> 15
+        running_sum = (running_sum * correction + (1 << 14)) >> 15
         weights[number] = exp_negative(new_max - tile)
         running_sum += int(weights[number].sum())
         running_max = new_max

@@ -146,7 +146,7 @@ module online_softmax #(
   logic        unused_scaled;
 
   assign prm = arrived_first ? 16'd0 : weights[15:0];
-  assign scaled = 48'(rd_q) * 48'(prm);
+  assign scaled = 48'(rd_q) * 48'(prm) + 48'h4000;
   assign unused_scaled = ^{scaled[47], scaled[14:0]};
 
   always_comb begin
