@@ -1,6 +1,7 @@
 """Model descriptions from Hugging Face ``config.json`` files.
 
-Every key of the file is either used, known to leave shapes and counts alone, or refused by name."""
+Every key of the file is either used, known to leave shapes and counts alone, or refused by name.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Traces: which experts tokens choose, and when requests of which length arrive."""
