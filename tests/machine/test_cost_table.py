@@ -46,8 +46,9 @@ def test_the_content_of_the_table_is_part_of_the_result(tmp_path):
     assert simulate_config(before.config).to_json() == before.to_json()
 
 
-def test_a_missing_table_is_named(tmp_path):
-    path = tmp_path / "own.yaml"
-    path.write_text("extends: array128-hbm2e\nname: own\nenergy_table: nowhere.yaml\n")
-    with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
-        load_hardware(path)
+def test_a_missing_table_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = "extends: array128-hbm2e\nname: own\nenergy_table: nowhere.yaml\n"
+    Path("own.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"^own\.yaml:3:15: hardware\.energy_table: .*nowhere"):
+        load_hardware("own.yaml")
