@@ -20,7 +20,7 @@ from archsim.machine import Machine, build_machine, load_hardware
 from archsim.mapped_model import ModelMapper, choose_mappers
 from archsim.mapping import Infeasible, Json, MappingCache
 from archsim.mapping_cache import DiskCache
-from archsim.request import FIDELITIES
+from archsim.request import FIDELITIES, STAND_INS
 from archsim.roofline import Bound, bound_pass
 from archsim.run_record import Outcome, PhaseOutcome, RunRecord
 from workloads import Workload, build_workload, load_workload
@@ -69,7 +69,8 @@ def simulate(
     mapper
         Mapper id by mapper class, over the machine's defaults.
     fidelity
-        ``roofline`` (closed-form bound) or ``tile`` (engine at tile granularity).
+        ``roofline`` (closed-form bound) or ``tile`` (engine at tile granularity); ``analytic`` and
+        ``command`` are rungs that no operation has yet.
     fidelity_fallback
         Whether another rung may stand in for one that an operation lacks.
     overrides
@@ -120,6 +121,14 @@ def simulate(
             allowed=FIDELITIES,
             hint=nearest(fidelity, FIDELITIES),
         )
+    used = STAND_INS.get(fidelity, fidelity)
+    if used != fidelity and not fidelity_fallback:
+        raise ConfigError(
+            "no operation of this run has this rung",
+            path="options.fidelity",
+            given=fidelity,
+            allowed=f"roofline, tile, or --fidelity-fallback to let {used} stand in",
+        )
     if not 0 <= slack <= 1:
         raise ConfigError(
             "must be a fraction", path="options.slack", given=slack, allowed="a number from 0 to 1"
@@ -128,7 +137,8 @@ def simulate(
         machine=machine,
         workload=load,
         mappers=choose_mappers(machine, mapper or {}),
-        fidelity=fidelity,
+        requested=fidelity,
+        fidelity=used,
         fidelity_fallback=fidelity_fallback,
         ignore_capacity=ignore_capacity,
         slack=slack,

@@ -12,8 +12,11 @@ from archsim.errors import ConfigError, Location, nearest
 if TYPE_CHECKING:
     from archsim.results import Result
 
-FIDELITIES: Final = ("roofline", "tile")
-"""Rungs that a run can ask for."""
+FIDELITIES: Final = ("roofline", "analytic", "tile", "command")
+"""Rungs that a run can ask for, from bound to detail."""
+
+STAND_INS: Final = {"analytic": "tile", "command": "tile"}
+"""Rungs that no operation has yet, and the one that may stand in for each."""
 
 OPTION_KINDS: Final[dict[str, type]] = {
     "phase": str,

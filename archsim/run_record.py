@@ -58,13 +58,16 @@ class RunRecord:
     ----------
     machine, workload, mappers
         What runs where, and which mapper serves each class.
-    fidelity, fidelity_fallback, ignore_capacity, slack, seed
+    requested, fidelity
+        Rung asked for, and rung used.
+    fidelity_fallback, ignore_capacity, slack, seed
         Options.
     """
 
     machine: Machine
     workload: Workload
     mappers: Mapping[str, Mapper]
+    requested: str
     fidelity: str
     fidelity_fallback: bool
     ignore_capacity: bool
@@ -89,7 +92,7 @@ class RunRecord:
             },
             "mapper": {name: mapper.id for name, mapper in sorted(self.mappers.items())},
             "options": {
-                "fidelity": self.fidelity,
+                "fidelity": self.requested,
                 "fidelity_fallback": self.fidelity_fallback,
                 "ignore_capacity": self.ignore_capacity,
                 "slack": self.slack,
@@ -100,7 +103,7 @@ class RunRecord:
     def result(self, outcome: Outcome) -> Result:
         """Return the result of the run."""
         config = self.config()
-        fidelity = Fidelity(self.fidelity, dict.fromkeys(self.mappers, self.fidelity))
+        fidelity = Fidelity(self.requested, dict.fromkeys(self.mappers, self.fidelity))
         if outcome.infeasible is None:
             return self._feasible(outcome, config, fidelity)
         return Result(

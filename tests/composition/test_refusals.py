@@ -186,6 +186,7 @@ def test_something_that_is_no_mapper_is_refused(plugged):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"fidelity": "command"}, r"no operation of this run has this rung; .*fidelity-fallback"),
         ({"fidelity": "tiles"}, r"options.fidelity: there is no such rung; .*did you mean 'tile'"),
         ({"overrides": ["options.batch=2"]}, r"options.batch: is an argument of this call"),
         ({"overrides": ["mapper.gemm=gemm"]}, r"mapper.gemm: is an argument of this call"),
@@ -210,3 +211,10 @@ def test_arguments_that_contradict_each_other(options, message):
 def test_unknown_names(hardware, model, message):
     with pytest.raises(ConfigError, match=message):
         simulate(hardware, model)
+
+
+def test_a_rung_may_stand_in_for_one_that_is_missing():
+    asked = run(small(), tiny(), fidelity="command", fidelity_fallback=True)
+    assert asked.fidelity.requested == "command"
+    assert set(asked.fidelity.used.values()) == {"tile"}
+    assert asked.latency_s == run(small(), tiny()).latency_s
