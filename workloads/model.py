@@ -22,6 +22,7 @@ from archsim.config.schema import (
     PositiveFraction,
     PositiveInt,
     Whole,
+    dump_model,
     validate_model,
 )
 from workloads.model_parts import MlaConfig, MoeConfig, NormConfig
@@ -257,8 +258,8 @@ def load_model(model: str | Path, *, overrides: Sequence[str] = ()) -> ModelConf
     Parameters
     ----------
     model
-        Registered id, path of a YAML file (a `Path`, or text with ``/`` or ending in ``.yaml``), or
-        YAML text (with a line break).
+        Registered id, path of a YAML file (a `Path`, or text with ``/`` or ending in ``.yaml``) or
+        of a Hugging Face configuration (``.json``), or YAML text (with a line break).
     overrides
         ``workload.KEY=VALUE`` settings, applied over the file.
 
@@ -269,7 +270,15 @@ def load_model(model: str | Path, *, overrides: Sequence[str] = ()) -> ModelConf
     """
     from archsim.config.document import load_document
 
-    document = load_document(model, kind="workload")
+    text: str | Path = model
+    if str(model).endswith(".json") and "\n" not in str(model):
+        import json
+
+        from workloads.hugging_face import import_config
+
+        # JSON is YAML: overrides apply to an imported model as to any other.
+        text = json.dumps(dump_model(import_config(model)), indent=1)
+    document = load_document(text, kind="workload")
     if overrides:
         from archsim.config.overrides import apply_overrides, parse_override
         from archsim.config.schema import key_paths

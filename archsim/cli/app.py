@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from archsim.cli import model as model_commands
+
 app = typer.Typer(
     name="archsim",
     help="Simulate transformer inference on an accelerator: latency, energy, and what limits it.",
@@ -14,6 +16,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+app.add_typer(model_commands.commands, name="model")
 
 Phase = Annotated[str | None, typer.Option(help="prefill, decode or generate.")]
 Batch = Annotated[int | None, typer.Option(help="Sequences side by side.")]
@@ -103,6 +107,10 @@ def run(
         Path | None,
         typer.Option("--from", metavar="RESULT", help="Run a saved result's configuration again."),
     ] = None,
+    hf_config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Hugging Face config.json to run in place of MODEL."),
+    ] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     output: Output = None,
@@ -125,6 +133,10 @@ def run(
         seed=seed,
     )
     printing = simulation.Printing(as_json=as_json, as_csv=as_csv, output=output)
+    if hf_config is not None:
+        from archsim.cli.model import imported_model
+
+        model = imported_model(hf_config, model)
     if repeat is not None:
         return simulation.run_again(repeat, [hardware, model], chosen, printing)
     return simulation.run_once(hardware, model, chosen, printing)

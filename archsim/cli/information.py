@@ -88,16 +88,36 @@ def _hardware() -> Listing:
 
 def _models() -> Listing:
     from archsim.registry import workloads
-    from workloads import load_model, parameters
+    from archsim.report.layout import quantity
+    from workloads import load_workload
 
     records: list[dict[str, object]] = []
     rows = []
     for name in workloads.yaml_names():
-        model = load_model(name)
-        count = parameters(model)
-        records.append({"name": name, "parameters": count, "layers": model.layers})
-        rows.append([name, f"{count:,}", str(model.layers)])
-    return Listing(("model", ">parameters", ">layers"), records, rows)
+        try:
+            # One position with empty caches: what every token takes beside looking back.
+            workload = load_workload(name, context=1)
+        except ConfigError as error:
+            records.append({"name": name, "error": str(error)})
+            rows.append([name, "", "", "", f"broken: {error}"])
+            continue
+        model, count, macs = workload.model, workload.num_parameters(), workload.macs()
+        cache = workload.kv_bytes_per_token
+        layers = model.layers + model.encoder_layers
+        records.append(
+            {
+                "name": name,
+                "parameters": count,
+                "layers": layers,
+                "kv_bytes_per_token": cache,
+                "macs_per_token": macs,
+                "family": model.family,
+            }
+        )
+        shown = quantity(cache, "bytes") if cache else "–"
+        rows.append([name, f"{count:,}", str(layers), shown, f"{macs / 1e9:.4g} G"])
+    columns = ("model", ">parameters", ">layers", ">KV/token", ">MACs/token")
+    return Listing(columns, records, rows)
 
 
 def _mappers() -> Listing:

@@ -1,0 +1,170 @@
+"""The commands ``model show`` and ``model diff``: what a model computes, without a machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from workloads import Workload
+
+commands = typer.Typer(
+    help="Show what a model computes, or what tells two models apart.",
+    rich_markup_mode=None,
+)
+
+Model = Annotated[
+    str, typer.Argument(metavar="NAME", help="Id, YAML file, or Hugging Face config.json.")
+]
+Phase = Annotated[str, typer.Option(help="prefill or decode.")]
+Batch = Annotated[int, typer.Option(help="Sequences side by side.")]
+Context = Annotated[
+    int, typer.Option(help="Prompt length; for decode the KV length before the new token.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override a value, e.g. workload.layers=2."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Only JSON on standard output.")]
+
+
+@commands.callback(invoke_without_command=True)
+def root(context: typer.Context) -> None:
+    """Print the help if no command is given."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@commands.command()
+def show(
+    name: Model,
+    phase: Phase = "prefill",
+    batch: Batch = 1,
+    context: Context = 1024,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show a model's layers, einsums and ranks."""
+    from archsim.cli.output import print_json, print_report
+    from workloads import load_workload, summarise
+
+    workload = load_workload(
+        name, phase=phase, batch=batch, context=context, overrides=tuple(overrides or ())
+    )
+    if as_json:
+        print_json(summarise(workload))
+    else:
+        print_report(_render(workload))
+    return 0
+
+
+@commands.command()
+def diff(
+    first: Annotated[str, typer.Argument(metavar="A", help="Model.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Model.")],
+    phase: Phase = "prefill",
+    batch: Batch = 1,
+    context: Context = 1024,
+    as_json: AsJson = False,
+) -> int:
+    """Show in what two models differ: description, counts, einsums."""
+    from archsim.cli.output import print_json, print_report
+    from archsim.report.comparison import render_listing
+    from workloads import load_workload
+    from workloads.summary import compare_workloads
+
+    pair = [load_workload(n, phase=phase, batch=batch, context=context) for n in (first, second)]
+    found = compare_workloads(*pair)
+    if as_json:
+        print_json(found)
+        return 0
+    rows = [
+        [key, *(_text(values[side]) for side in ("a", "b"))]
+        for part in ("description", "counts")
+        for key, values in found[part].items()
+    ]
+    rows += [
+        [key, *("–" if values[side] is None else "other" for side in ("a", "b"))]
+        for key, values in found["einsums"].items()
+    ]
+    names = [workload.name for workload in pair]
+    print_report(render_listing(("", *(f">{name}" for name in names)), rows))
+    return 0
+
+
+def imported_model(path: Path, model: str | None) -> str:
+    """Return the name under which the model of a Hugging Face configuration is loaded.
+
+    Raises
+    ------
+    ConfigError
+        A model is named as well, or there is no such file.
+    """
+    from archsim.errors import ConfigError
+
+    if model is not None:
+        raise ConfigError(
+            "takes the place of a model", path="--hf-config", given=model, allowed="one of the two"
+        )
+    found = path / "config.json" if path.is_dir() else path
+    if found.suffix != ".json" or not found.is_file():
+        raise ConfigError(
+            "there is no such file", path="--hf-config", given=str(path), allowed="a config.json"
+        )
+    return str(found)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "–" if value is None else str(value)
+
+
+def _render(workload: Workload) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    from archsim.report.comparison import render_listing
+    from archsim.report.layout import quantity
+
+    rows = [
+        ["parameters", f"{workload.num_parameters():,}"],
+        ["active per token", f"{workload.active_parameters():,}"],
+        ["weights", quantity(workload.weight_bytes(), "bytes")],
+        ["KV cache per token", quantity(workload.kv_bytes_per_token, "bytes")],
+        ["KV cache", quantity(workload.kv_bytes(), "bytes")],
+        ["multiply-accumulates", f"{workload.macs():,}"],
+    ]
+    layout = " ".join(
+        name if number == 1 else f"{number}×{name}" for name, number in workload.layout
+    )
+    head = f"{workload.name} · {workload.phase} · batch {workload.batch}"
+    parts: list[RenderableType] = [
+        Text(f"{head} · context {workload.context}", style="bold cyan"),
+        Text(),
+        render_listing(("", ">"), rows),
+        Text(),
+        Text(f"layers: {layout}"),
+    ]
+    for stage in workload.stages:
+        ranks = " ".join(f"{rank.name}={rank.extent}" for rank in stage.cascade.ranks)
+        title = stage.name if stage.repeat == 1 else f"{stage.repeat} × {stage.name}"
+        lines = [
+            [
+                einsum.name,
+                einsum.op_class,
+                f"{einsum.macs():,}" if einsum.macs() else "",
+                str(einsum.statement),
+            ]
+            for einsum in stage.cascade.einsums
+        ]
+        parts += [Text(), Text(title, style="bold"), Text(ranks)]
+        parts.append(render_listing(("einsum", "class", ">MACs", "statement"), lines))
+    parts += [Text(warning, style="yellow") for warning in workload.warnings]
+    return Group(*parts)

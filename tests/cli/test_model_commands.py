@@ -1,0 +1,63 @@
+"""``model show``, ``model diff``, ``list models`` and ``run --hf-config``."""
+
+import json
+
+import pytest
+
+GPT2 = {"model_type": "gpt2", "n_embd": 64, "n_head": 4, "n_layer": 2, "vocab_size": 100}
+
+
+def test_show_lists_layers_einsums_and_ranks(archsim):
+    done = archsim("model", "show", "deepseek-v2-lite", "--phase", "decode")
+    assert "15,706,484,224" in done.out
+    assert "26 × moe-layer" in done.out
+    assert "router_choice" in done.out
+    data = archsim("model", "show", "gemma-2-2b", "--json", "--set", "workload.layers=4").json
+    assert data["layout"] == [["local-layer", 1], ["global-layer", 1]] * 2
+    assert data["stages"][1]["ranks"]["E"] == 256
+
+
+def test_diff_names_what_differs(archsim):
+    data = archsim("model", "diff", "llama3-8b", "qwen3-4b", "--json").json
+    assert data["description"]["qk_norm"] == {"a": "none", "b": "head"}
+    assert data["counts"]["parameters"]["a"] == 8_030_261_248
+    assert data["einsums"]["layer/query_norm_scale"]["a"] is None
+    shown = archsim("model", "diff", "llama3-8b", "qwen3-4b").out
+    assert "qk_norm" in shown
+    same = archsim("model", "diff", "gpt2", "gpt2", "--json").json
+    assert same == {"description": {}, "counts": {}, "einsums": {}}
+
+
+def test_list_has_sizes_of_every_model(archsim):
+    models = {item["name"]: item for item in archsim("list", "models", "--json").json["models"]}
+    assert models["llama3-8b"]["kv_bytes_per_token"] == 131_072
+    assert models["llama3-8b"]["macs_per_token"] == 7_504_658_432 + 2 * 32 * 4096
+    assert models["bert-base"]["kv_bytes_per_token"] == 0
+    assert not any("error" in item for item in models.values())
+
+
+def test_run_a_hugging_face_configuration(archsim, tmp_path):
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(GPT2), encoding="utf-8")
+    options = ("--context", "16", "--json")
+    done = archsim("run", "array128-hbm3", "--hf-config", str(folder), *options).json
+    assert done["config"]["workload"]["model"]["layers"] == 2
+    path = str(folder / "config.json")
+    one = archsim("run", "array128-hbm3", path, "--set", "workload.layers=1", *options).json
+    assert one["config"]["workload"]["model"]["layers"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run", "array128-hbm3", "gpt2", "--hf-config", "x"), "takes the place of a model"),
+        (("run", "array128-hbm3", "--hf-config", "nowhere.json"), "there is no such file"),
+        (("model", "show", "gpt3"), "did you mean 'gpt2'"),
+        (("model", "show", "bert-base", "--phase", "decode"), "is an encoder"),
+    ],
+)
+def test_bad_words(archsim, words, message):
+    done = archsim(*words)
+    assert done.code == 2
+    assert message in done.err
