@@ -162,7 +162,7 @@ class Timing:
         """
         shares: dict[tuple[str, str, int], int] = {}
         for (kind, number), count in self.weight_counts.items():
-            for resource, cause, op, ps in _split(self.program, kind, number):
+            for resource, cause, op, ps in split(self.program, kind, number):
                 if ps:
                     key = (resource, cause, op)
                     shares[key] = shares.get(key, 0) + ps * count
@@ -190,8 +190,11 @@ class Timing:
         return self.log
 
 
-def _split(program: Program, kind: str, number: int) -> list[tuple[str, str, int, int]]:
-    """Return the parts of a weight as (resource, cause, operation, ps)."""
+def split(program: Program, kind: str, number: int) -> list[tuple[str, str, int, int]]:
+    """Return the parts of a weight as (resource, cause, operation, ps).
+
+    A latency has two: what the longest hold takes of it, and the rest.
+    """
     if kind == "delay":
         op = bisect_right(program.constraint_offsets, number) - 1
         return [("", program.delay_causes[number] or "latency", op, program.delays_ps[number])]
