@@ -44,7 +44,8 @@ class Totals:
     busy_ps
         Occupied time by resource.
     slopes_ps
-        Derivative of the latency in continuous configuration paths, ps per base unit.
+        Derivative of the latency in continuous configuration paths, ps per base unit; where two
+        limits tie, that of an improvement.
     operations, simulated, jumps
         Size of the programs and the engine's work.
     """
@@ -122,7 +123,7 @@ def account(mapped: MappedPass, timing: Timing, machine: Machine) -> Totals:
         layer_ps=layers,
         path_ps=path,
         busy_ps=dict(timing.busy_ps),
-        slopes_ps=sensitivities(program, timing, machine.value),
+        slopes_ps=sensitivities(program, timing, machine.value, side="gain"),
         operations=sum(timing.instance_counts),
         simulated=timing.simulated,
         jumps=timing.jumps,
