@@ -74,12 +74,12 @@ def render_bench(bench: Mapping[str, Json]) -> RenderableType:
     """Return the table of a bench from its JSON object."""
     grid = table("metric", ">value", "unit", "relative to")
     for metric in _records(bench["metrics"]):
-        ratio = metric.get("ratio_to")
+        ratios = _object(metric.get("ratio_to")).items()
         grid.add_row(
-            str(metric["name"]),
+            str(metric["name"]).replace("_", " "),
             number(metric["value"]),
             str(metric.get("unit") or ""),
-            "" if ratio is None else str(ratio),
+            ", ".join(f"{number(ratio)} × {name.replace('_', ' ')}" for name, ratio in ratios),
         )
     exact = bench.get("exact")
     said = "every result was checked to be exact" if exact else "results were not checked"
