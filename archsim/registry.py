@@ -34,7 +34,12 @@ class Registry:
     def noun(self) -> str:
         """What an item of this group is called in messages."""
         word = self.group.rpartition(".")[2]
-        special = {"hardware": "hardware", "suites": "suite", "benches": "bench"}
+        special = {
+            "hardware": "hardware",
+            "workloads": "model",
+            "suites": "suite",
+            "benches": "bench",
+        }
         return special.get(word, word.removesuffix("s"))
 
     def register(self, name: str, value: object) -> None:

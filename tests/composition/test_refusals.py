@@ -205,7 +205,7 @@ def test_arguments_that_contradict_each_other(options, message):
     ("hardware", "model", "message"),
     [
         ("array128-hbm2", "llama3-8b", r"unknown hardware.*did you mean 'array128-hbm2e'\?"),
-        ("array128-hbm2e", "lama3-8b", r"unknown workload.*did you mean 'llama3-8b'\?"),
+        ("array128-hbm2e", "lama3-8b", r"unknown model.*did you mean 'llama3-8b'\?"),
     ],
 )
 def test_unknown_names(hardware, model, message):
