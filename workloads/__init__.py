@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from workloads.einsum import Einsum, Rank, Tensor
     from workloads.footprint import Footprint
     from workloads.matmul import MatmulDims
+    from workloads.mixed_batch import load_mixed
     from workloads.model import ModelConfig, load_model, parameters
     from workloads.prefix_filter import PrefixFilter
     from workloads.stages import Stage
@@ -34,6 +35,7 @@ _HOMES = {
     "Tensor": "einsum",
     "Footprint": "footprint",
     "MatmulDims": "matmul",
+    "load_mixed": "mixed_batch",
     "ModelConfig": "model",
     "load_model": "model",
     "parameters": "model",
@@ -61,6 +63,7 @@ __all__ = [
     "Workload",
     "attention_cascade",
     "build_workload",
+    "load_mixed",
     "load_model",
     "load_workload",
     "macs_by_layer",

@@ -18,8 +18,6 @@ from archsim.numberformat import Precision
 from workloads.builder import CascadeBuilder
 
 _LAYER = "attention"
-_ROW = "B G R P"
-_VECTOR = "B G R P F"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +36,10 @@ class ScoreOptions:
         Access of an extra score in every row's softmax, which has no value.
     value
         Name of the tensor of values.
-    key_rank
-        Rank of the keys.
-    prefix
-        In front of tensor names; einsum names get ``cross_`` where there is one.
+    batch_rank, query_rank, key_rank
+        Ranks of sequences, queries and keys.
+    prefix, label
+        In front of tensor names and of einsum names.
     """
 
     window: int = 0
@@ -49,8 +47,21 @@ class ScoreOptions:
     bias: str = ""
     sinks: str = ""
     value: str = "V"
+    batch_rank: str = "B"
+    query_rank: str = "P"
     key_rank: str = "M"
     prefix: str = ""
+    label: str = ""
+
+    @property
+    def row_ranks(self) -> str:
+        """Ranks that number the rows of the scores."""
+        return f"{self.batch_rank} G R {self.query_rank}"
+
+    @property
+    def row(self) -> str:
+        """Variables that number the rows of the scores."""
+        return self.row_ranks.lower().replace(" ", ",")
 
 
 def add_unfused_attention(
@@ -82,20 +93,21 @@ def add_unfused_attention(
     chosen = options or ScoreOptions()
     x = chosen.prefix
     n = chosen.key_rank.lower()
-    m = _visible(n, causal_offset, chosen.window)
+    b, p = chosen.batch_rank.lower(), chosen.query_rank.lower()
+    m = _visible(n, p, causal_offset, chosen.window)
     act, statistic = precision.act, precision.accumulator
     for name in ("QK", "SN"):
-        builder.tensor(f"{x}{name}", f"B G R P {chosen.key_rank}", "intermediate", act)
+        builder.tensor(f"{x}{name}", f"{chosen.row_ranks} {chosen.key_rank}", "intermediate", act)
     for name in ("GM", "SD"):
-        builder.tensor(f"{x}{name}", _ROW, "intermediate", statistic)
-    builder.tensor(f"{x}AV", _VECTOR, role, act)
-    row = "b,g,r,p"
+        builder.tensor(f"{x}{name}", chosen.row_ranks, "intermediate", statistic)
+    builder.tensor(f"{x}AV", f"{chosen.row_ranks} F", role, act)
+    row = chosen.row
     _scores(builder, precision, chosen, m)
     maximum, total = (f"{x}{name}[{row}]" for name in ("GM", "SD"))
     visible = f"{x}QK[{row},{m}]"
     if chosen.sinks:
         for name in ("GMP", "SDP"):
-            builder.tensor(f"{x}{name}", _ROW, "intermediate", statistic)
+            builder.tensor(f"{x}{name}", chosen.row_ranks, "intermediate", statistic)
         _softmax(builder, chosen, "row_max", f"{x}GMP[{row}] = {visible}", reduce=n)
         _softmax(builder, chosen, "sink_max", f"{maximum} = max({x}GMP[{row}], {chosen.sinks})")
     else:
@@ -108,34 +120,36 @@ def add_unfused_attention(
         _softmax(builder, chosen, "sink_denominator", f"{total} = {x}SDP[{row}] + {sink}")
     else:
         _softmax(builder, chosen, "denominator", f"{total} = {numerator}")
-    value = f"{x}{chosen.value}[b,g,{n},f]"
+    value = f"{x}{chosen.value}[{b},g,{n},f]"
     if deferred:
-        builder.tensor(f"{x}SNV", _VECTOR, "intermediate", statistic)
+        builder.tensor(f"{x}SNV", f"{chosen.row_ranks} F", "intermediate", statistic)
         _product(builder, chosen, "context", f"{x}SNV[{row},f] = {numerator} * {value}")
         _softmax(builder, chosen, "normalise", f"{x}AV[{row},f] = {x}SNV[{row},f] / {total}")
     else:
-        builder.tensor(f"{x}A", f"B G R P {chosen.key_rank}", "intermediate", act)
+        builder.tensor(f"{x}A", f"{chosen.row_ranks} {chosen.key_rank}", "intermediate", act)
         _softmax(builder, chosen, "normalise", f"{x}A[{row},{n}] = {numerator} / {total}")
         _product(builder, chosen, "context", f"{x}AV[{row},f] = {x}A[{row},{m}] * {value}")
 
 
-def _visible(variable: str, causal_offset: int | None, window: int) -> str:
+def _visible(variable: str, query: str, causal_offset: int | None, window: int) -> str:
     """Return the index of a key position, with the filter that hides what a query cannot see."""
     if causal_offset is None:
         return variable
-    lower = f"p{causal_offset - window:+d}<" if window else ""
-    return f"{lower}{variable}<=p+{causal_offset}"
+    lower = f"{query}{causal_offset - window:+d}<" if window else ""
+    return f"{lower}{variable}<={query}+{causal_offset}"
 
 
 def _scores(builder: CascadeBuilder, precision: Precision, chosen: ScoreOptions, m: str) -> None:
     """Append QK; where scores are changed, after the plain products QS."""
     x, n = chosen.prefix, chosen.key_rank.lower()
-    row = "b,g,r,p"
+    row, b = chosen.row, chosen.batch_rank.lower()
     shaped = chosen.cap is not None or chosen.bias
     target = f"{x}QS" if shaped else f"{x}QK"
     if shaped:
-        builder.tensor(target, f"B G R P {chosen.key_rank}", "intermediate", precision.act)
-    product = f"{target}[{row},{n}] = {x}Q[{row},e] * {x}K[b,g,{m},e]"
+        builder.tensor(
+            target, f"{chosen.row_ranks} {chosen.key_rank}", "intermediate", precision.act
+        )
+    product = f"{target}[{row},{n}] = {x}Q[{row},e] * {x}K[{b},g,{m},e]"
     _product(builder, chosen, "scores", product)
     if shaped:
         value = f"{target}[{row},{m}]"
@@ -146,12 +160,8 @@ def _scores(builder: CascadeBuilder, precision: Precision, chosen: ScoreOptions,
         _softmax(builder, chosen, "score_shape", f"{x}QK[{row},{n}] = {value}")
 
 
-def _name(chosen: ScoreOptions, name: str) -> str:
-    return f"cross_{name}" if chosen.prefix else name
-
-
 def _product(builder: CascadeBuilder, chosen: ScoreOptions, name: str, statement: str) -> None:
-    builder.einsum(_name(chosen, name), statement, op_class="attention", layer=_LAYER)
+    builder.einsum(f"{chosen.label}{name}", statement, op_class="attention", layer=_LAYER)
 
 
 def _softmax(
@@ -164,7 +174,7 @@ def _softmax(
 ) -> None:
     """Append softmax work; `reduce` names the variable over which the maximum is taken."""
     builder.einsum(
-        _name(chosen, name),
+        f"{chosen.label}{name}",
         statement,
         op_class="softmax",
         layer=_LAYER,

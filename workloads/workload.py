@@ -61,6 +61,8 @@ class Workload:
         Positions of the encoder's result (encoder-decoder).
     routing
         How tokens spread over experts.
+    requests
+        Of a mixed batch: ``(number, new positions, history)`` of every group of equal requests.
     """
 
     model: ModelConfig
@@ -75,6 +77,7 @@ class Workload:
     draft_tokens: int = 0
     source: int = 0
     routing: Routing = "uniform"
+    requests: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def name(self) -> str:
@@ -87,7 +90,12 @@ class Workload:
 
         Every step makes one token, and with drafts all of them, as if every draft were accepted.
         """
-        tokens = {"prefill": 0, "decode": self.new_tokens, "generate": self.new_tokens - 1}
+        tokens = {
+            "mixed": 0,
+            "prefill": 0,
+            "decode": self.new_tokens,
+            "generate": self.new_tokens - 1,
+        }
         return -(-tokens[self.phase] // self._step_tokens)
 
     @property
@@ -108,6 +116,8 @@ class Workload:
         """Return the prefill of a generate (or of itself); WorkloadError for a decode."""
         if self.phase == "decode":
             raise WorkloadError(f"{self.name}: a decode has no prefill", path="options.phase")
+        if self.requests:
+            return self
         return self._phase("prefill", self.context, history=self.history)
 
     def step(self, index: int) -> Workload:
@@ -259,14 +269,21 @@ class Workload:
         """
         if not self.model.is_causal:
             return 0
-        positions = self._start_of_steps() + self.num_steps * self._step_tokens
         total = 0
-        for kind, layers in kind_counts(self.model).items():
-            rows = min(positions, kind.window) if kind.window else positions
-            total += layers * self._cache_bytes(self.batch * rows)
-            if kind.crossed:
-                total += layers * self._cache_bytes(self.batch * self.source)
+        for number, positions in self._final_positions():
+            for kind, layers in kind_counts(self.model).items():
+                rows = min(positions, kind.window) if kind.window else positions
+                total += layers * self._cache_bytes(number * rows)
+                if kind.crossed:
+                    total += layers * self._cache_bytes(number * self.source)
         return total
+
+    def _final_positions(self) -> list[tuple[int, int]]:
+        """Return sequences and their cached positions when the workload ends."""
+        if self.requests:
+            return [(number, new + history) for number, new, history in self.requests]
+        steps = self.num_steps * self._step_tokens
+        return [(self.batch, self._start_of_steps() + steps)]
 
     def _start_of_steps(self) -> int:
         """Return the positions in the caches before the first step, a prefill's included."""
@@ -354,7 +371,10 @@ def build_workload(
 
 
 _LEAST = {"history": 0, "draft_tokens": 0, "source": 0}
-_PHASES_OF = {"history": ("prefill", "generate"), "draft_tokens": ("decode", "generate")}
+_PHASES_OF: dict[str, tuple[str, ...]] = {
+    "history": ("prefill", "generate"),
+    "draft_tokens": ("decode", "generate"),
+}
 
 
 def _check(model: ModelConfig, phase: str, **counts: int) -> None:

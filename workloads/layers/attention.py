@@ -44,15 +44,15 @@ def add_attention(builder: LayerBuilder, source: str, target: str) -> None:
     model, step = builder.model, builder.step
     causal = not builder.kind.encoder
     past = cached_positions(builder.kind.window, step.history)
-    _declare_heads(builder)
+    declare_heads(builder)
     builder.rank("M", past + step.queries)
     role, number_format = (
         ("kv", step.precision.kv) if causal else ("intermediate", step.precision.act)
     )
     builder.tensor("K", "B G M E", role, number_format)
     builder.tensor("V", "B G M F", role, number_format)
-    _project(builder, source, past)
-    query, key = _normalise(builder, past)
+    add_projections(builder, source, past)
+    query, key = add_query_key_norms(builder, past)
     if builder.kind.rotates:
         add_rotation(builder, f"{query}[b,g,r,p,", "QR[b,g,r,p,", "query_rotary")
         add_rotation(builder, f"{key}[b,g,p,", f"K[b,g,p+{past},", "key_rotary")
@@ -68,7 +68,7 @@ def add_attention(builder: LayerBuilder, source: str, target: str) -> None:
             window=window,
             cap=model.score_cap,
             bias=_bias(builder),
-            sinks=_sinks(builder),
+            sinks=sink_scores(builder),
         ),
     )
     add_output(builder, target)
@@ -97,7 +97,7 @@ def add_cross_attention(builder: LayerBuilder, source: str, target: str) -> None
         builder,
         step.precision,
         causal_offset=None,
-        options=ScoreOptions(prefix="C", key_rank="N", cap=builder.model.score_cap),
+        options=ScoreOptions(prefix="C", label="cross_", key_rank="N", cap=builder.model.score_cap),
     )
     add_output(builder, target, prefix="C")
 
@@ -163,7 +163,8 @@ def add_rotation(builder: LayerBuilder, source: str, output: str, name: str) -> 
         builder.einsum(f"{name}_rest", statement, op_class="rope", layer=_LAYER)
 
 
-def _declare_heads(builder: LayerBuilder) -> None:
+def declare_heads(builder: LayerBuilder) -> None:
+    """Declare the ranks G R E F."""
     model = builder.model
     for name, extent in (
         ("G", model.kv_heads),
@@ -188,7 +189,7 @@ def _linear(
     )
 
 
-def _project(builder: LayerBuilder, source: str, past: int) -> None:
+def add_projections(builder: LayerBuilder, source: str, past: int) -> None:
     """Append queries Q0, keys (K0 if anything follows before they are cached) and values."""
     builder.activation("Q0", "B G R P E")
     later = builder.kind.rotates or builder.model.qk_norm != "none"
@@ -201,7 +202,7 @@ def _project(builder: LayerBuilder, source: str, past: int) -> None:
     _linear(builder, "value", f"V[b,g,p+{past},f]", rows, "WV[d,g,f]", "BV")
 
 
-def _normalise(builder: LayerBuilder, past: int) -> tuple[str, str]:
+def add_query_key_norms(builder: LayerBuilder, past: int) -> tuple[str, str]:
     """Append the norm of queries and keys, if any; return the names of their tensors."""
     style = builder.model.qk_norm
     if style == "none":
@@ -245,7 +246,8 @@ def _bias(builder: LayerBuilder) -> str:
     return ""
 
 
-def _sinks(builder: LayerBuilder) -> str:
+def sink_scores(builder: LayerBuilder) -> str:
+    """Declare the sinks, if the model has any; return their access."""
     if not builder.model.attention_sinks:
         return ""
     builder.vector("SINK", "G R")

@@ -36,6 +36,9 @@ class Step:
         How tokens spread over experts.
     all_logits
         The head makes logits of every position, not of the last alone.
+    requests
+        Of a mixed batch, ``(number, new positions, history)`` of every group of equal requests;
+        all their new positions together are the `queries` of one sequence.
     """
 
     batch: int
@@ -45,6 +48,7 @@ class Step:
     source: int = 0
     routing: Routing = "uniform"
     all_logits: bool = False
+    requests: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def keys(self) -> int:

@@ -15,6 +15,7 @@ from workloads.layers.experts import add_experts
 from workloads.layers.feed_forward import add_feed_forward
 from workloads.layers.latent_attention import add_latent_attention
 from workloads.layers.layer_builder import LayerBuilder, Step
+from workloads.layers.mixed_attention import add_mixed_attention
 from workloads.layers.norm import add_norm
 from workloads.model import ModelConfig
 
@@ -83,7 +84,9 @@ def layer_cascade(model: ModelConfig, step: Step, kind: LayerKind | None = None)
 
 
 def _attention(builder: LayerBuilder, source: str, target: str) -> None:
-    if builder.model.mla is not None:
+    if builder.step.requests:
+        add_mixed_attention(builder, source, target)
+    elif builder.model.mla is not None:
         add_latent_attention(builder, source, target)
     else:
         add_attention(builder, source, target)
@@ -174,7 +177,8 @@ def head_cascade(model: ModelConfig, step: Step) -> Cascade | None:
     """Return what follows the layers, or None where nothing does.
 
     Decoder: final norm and logits (B V) of the last position of each sequence, or (B P V) of all
-    where the step asks for them. Encoder with pooler: dense layer and tanh on the first position.
+    where the step asks for them; of a mixed batch (RQ V), one row per request, whose last position
+    the input LAST names. Encoder with pooler: dense layer and tanh on the first position.
     """
     builder = LayerBuilder("head", model, step)
     builder.activation("X", "B P D", "input")
@@ -204,6 +208,12 @@ def _logits(builder: LayerBuilder) -> None:
     builder.rank("V", model.vocabulary)
     rows, ranks = ("b,p", "B P") if step.all_logits else ("b", "B")
     source = f"X[{rows},d]" if step.all_logits else f"X[b,{step.queries - 1},d]"
+    if step.requests:
+        rows, ranks, source = "rq", "RQ", "XL[rq,d]"
+        builder.rank("RQ", sum(number for number, _, _ in step.requests))
+        builder.tensor("LAST", "RQ", "input", FORMATS["int32"])
+        builder.activation("XL", "RQ D")
+        builder.elementwise("last_positions", "XL[rq,d] = copy(X[0,LAST[rq],d])", "head")
     if model.norm.placement != "post":
         builder.activation("HN", f"{ranks} D")
         add_norm(builder, "final_norm", "HN", source, positions=rows)
