@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from functools import partial
 
 import cocotb
 import numpy as np
@@ -178,9 +179,9 @@ async def reset_midway(dut: Dut) -> None:
         await harness.bench.reset()
         harness.offer([random_set(rng, 3), random_set(rng, 3)])
         if moment == "while weights load":
-            await harness.bench.until(lambda h=harness: len(h.weights.edges) >= 1)
+            await harness.bench.until(partial(lambda h: len(h.weights.edges) >= 1, harness))
         else:
-            await harness.bench.until(lambda h=harness: len(h.vectors.edges) >= 1)
+            await harness.bench.until(partial(lambda h: len(h.vectors.edges) >= 1, harness))
             if moment == "with a result under way":
                 await harness.bench.step(STEPS)
         cover(f"reset {moment}")

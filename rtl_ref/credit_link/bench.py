@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import cocotb
 
@@ -160,7 +161,7 @@ async def reset_midway(dut: Dut) -> None:
         if moment == "with a full queue":
             await harness.bench.step(DEPTH + DATA + 5)
         else:
-            await harness.bench.until(lambda h=harness: len(h.source.edges) >= 1)
+            await harness.bench.until(partial(lambda h: len(h.source.edges) >= 1, harness))
         cover(f"reset {moment}")
         await harness.bench.reset()
         harness = Harness(dut, willing(), willing())

@@ -12,16 +12,17 @@ import random
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from cocotb.clock import Clock
-from cocotb.handle import HierarchyObject, LogicArrayObject, LogicObject
+from cocotb.handle import LogicArrayObject, LogicObject
 from cocotb.triggers import RisingEdge
 
 from rtl_ref.harness.blocks import Block, Config, load_block
 
 Signal = LogicObject | LogicArrayObject
-Dut = HierarchyObject
+Dut: TypeAlias = Any
+"""The top of the design; its signals are attributes that only the simulator knows."""
 
 JOB: dict[str, Any] = json.loads(os.environ["ARCHSIM_RTL_JOB"])
 BLOCK: Block = load_block(JOB["block"])

@@ -21,6 +21,9 @@ HARMLESS = (
 )
 """Compiler notes about what Icarus does not optimise; any other line fails the build."""
 
+QUICK = {"COCOTB_MAX_FAILURES": "1", "COCOTB_REWRITE_ASSERTION_FILES": ""}
+"""For mutants: the first failure is enough, and nobody reads its details."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -166,7 +169,7 @@ def simulate(
                 # Trusted inertial writes of Icarus can overtake the flops of the same edge.
                 "COCOTB_TRUST_INERTIAL_WRITES": "0",
                 "COCOTB_LOG_LEVEL": "WARNING",
-                **({} if mutant is None else {"COCOTB_MAX_FAILURES": "1"}),
+                **({} if mutant is None else QUICK),
                 "PYTHONPATH": os.pathsep.join([str(ROOT.parent), os.environ.get("PYTHONPATH", "")]),
             },
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from functools import partial
 
 import cocotb
 import numpy as np
@@ -193,9 +194,9 @@ async def reset_midway(dut: Dut) -> None:
         await harness.bench.reset()
         harness.offer([random_row(rng, 3)])
         if moment == "while a tile loads":
-            await harness.bench.until(lambda h=harness: len(h.source.edges) >= 1)
+            await harness.bench.until(partial(lambda h: len(h.source.edges) >= 1, harness))
         else:
-            await harness.bench.until(lambda h=harness: len(h.corrections.items) >= 1)
+            await harness.bench.until(partial(lambda h: len(h.corrections.items) >= 1, harness))
         cover(f"reset {moment}")
         harness = Harness(dut, willing())
         await harness.bench.reset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import cocotb
 import numpy as np
@@ -171,7 +172,7 @@ async def reset_midway(dut: Dut) -> None:
             beat = {"last": int(k == 5), "a": pack(a[:, k], DATA), "b": pack(b[k], DATA)}
             harness.source.queue.append(beat)
         await harness.bench.step(2)
-        await harness.bench.until(lambda h=harness, s=state: h.state == s, state)
+        await harness.bench.until(partial(lambda h, s: h.state == s, harness, state), state)
         cover(f"reset in {state}")
         await harness.bench.reset()
         harness.state = "accept"

@@ -139,7 +139,7 @@ class Harness:
 
 def fill(rng: random.Random) -> list[Command]:
     """Return the commands that write every cell."""
-    commands = []
+    commands: list[Command] = []
     for row in range(ROWS):
         commands.append(command(ACT, row))
         for column in range(COLUMNS):
@@ -151,7 +151,7 @@ def fill(rng: random.Random) -> list[Command]:
 
 def gemv(rows: int, macs: int, refresh: int, rng: random.Random) -> list[Command]:
     """Return the commands of one directed case."""
-    commands = []
+    commands: list[Command] = []
     for row in range(rows):
         commands.append(command(ACT, row % ROWS))
         for column in range(macs):
@@ -166,7 +166,8 @@ def gemv(rows: int, macs: int, refresh: int, rng: random.Random) -> list[Command
 
 def random_commands(rng: random.Random, count: int) -> list[Command]:
     """Return commands that suit the state of the bank, in random order."""
-    commands, is_open = [], False
+    commands: list[Command] = []
+    is_open = False
     while len(commands) < count or is_open:
         if rng.random() < 0.05:
             commands.append(command(NOP))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections import deque
+from functools import partial
 
 import cocotb
 import numpy as np
@@ -38,6 +39,12 @@ class Reader:
         self.done = Driver(dut.bank_done_i)
         self.address = Driver(dut.rd_addr_i)
         self.holds: deque[int] = deque()
+        self.edges: list[int] = []
+        self.reads: list[tuple[int, int, int]] = []
+        self.asked: tuple[int, int] | None = None
+        self.age = 0
+        self.word = 0
+        self.finishing = False
         self.clear()
 
     def sample(self, edge: int) -> None:
@@ -65,9 +72,7 @@ class Reader:
     def clear(self) -> None:
         """Hold nothing."""
         self.holds.clear()
-        self.edges: list[int] = []
-        self.reads: list[tuple[int, int, int]] = []
-        self.asked: tuple[int, int] | None = None
+        self.edges, self.reads, self.asked = [], [], None
         self.age = self.word = 0
         self.finishing = False
         self.done.write(0)
@@ -194,7 +199,7 @@ async def reset_midway(dut: Dut) -> None:
         if moment == "while writing":
             await harness.bench.step(max(1, DEPTH // 2))
         else:
-            await harness.bench.until(lambda h=harness: h.reader.age >= 1)
+            await harness.bench.until(partial(lambda h: h.reader.age >= 1, harness))
         cover(f"reset {moment}")
         await harness.bench.reset()
         await harness.run([2, 4, 2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import cocotb
 import numpy as np
@@ -183,9 +184,9 @@ async def reset_midway(dut: Dut) -> None:
         for logit in range(EXPERTS + EXPERTS // 2):
             harness.source.queue.append({"logit": logit & HIGH, "clear": 0})
         if moment == "in a token":
-            await harness.bench.until(lambda h=harness: len(h.source.edges) >= 1)
+            await harness.bench.until(partial(lambda h: len(h.source.edges) >= 1, harness))
         else:
-            await harness.bench.until(lambda h=harness: h.sink.waits >= 1)
+            await harness.bench.until(partial(lambda h: h.sink.waits >= 1, harness))
         cover(f"reset {moment}")
         harness = Harness(dut, willing(), willing())
         await harness.bench.reset()

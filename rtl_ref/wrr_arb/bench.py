@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import partial
 
 import cocotb
 
@@ -139,7 +140,7 @@ async def law(dut: Dut) -> None:
         bench, requesters = await start(dut, weights, Stalls(0.0, random.Random(0)))
         backlog = case.get("backlog") or [case["rounds"] * weight for weight in weights]
         requesters.want(backlog)
-        await bench.until(lambda r=requesters: not any(r.left))
+        await bench.until(partial(lambda r: not any(r.left), requesters))
         first, last = requesters.edges[0], requesters.edges[-1]
         assert requesters.order == wrr_grants(weights, backlog)
         if "rounds" in case:
@@ -164,7 +165,7 @@ async def random_stalls(dut: Dut) -> None:
                 chance = rng.choice((0.05, 0.2, 0.6))
                 requesters.want([int(rng.random() < chance) for _ in range(N)])
                 await bench.step()
-            await bench.until(lambda r=requesters: not any(r.left))
+            await bench.until(partial(lambda r: not any(r.left), requesters))
     check_laws()
 
 

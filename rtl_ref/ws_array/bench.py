@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from functools import partial
 
 import cocotb
 import numpy as np
@@ -160,13 +161,13 @@ async def reset_midway(dut: Dut) -> None:
         await harness.bench.reset()
         harness.offer([random_tile(rng, 9), random_tile(rng, 9)])
         if moment == "weights load":
-            await harness.bench.until(lambda h=harness: len(h.weights.edges) >= 1)
+            await harness.bench.until(partial(lambda h: len(h.weights.edges) >= 1, harness))
             cover("reset while weights load")
         elif moment == "the wave passes":
-            await harness.bench.until(lambda h=harness: len(h.beats.edges) >= 1)
+            await harness.bench.until(partial(lambda h: len(h.beats.edges) >= 1, harness))
             cover("reset while the wave passes")
         else:
-            await harness.bench.until(lambda h=harness: len(h.sink.items) >= 2)
+            await harness.bench.until(partial(lambda h: len(h.sink.items) >= 2, harness))
             cover("reset with results under way")
         await harness.bench.reset()
         await harness.run([random_tile(rng, 4)])
