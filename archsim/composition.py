@@ -21,12 +21,14 @@ from archsim.mapped_model import ModelMapper, choose_mappers
 from archsim.mapping import Infeasible, Json, MappingCache
 from archsim.mapping_cache import DiskCache
 from archsim.request import FIDELITIES, STAND_INS
-from archsim.roofline import Bound, bound_pass
-from archsim.run_record import Outcome, PhaseOutcome, RunRecord
+from archsim.roofline import bound_pass
+from archsim.run_record import Outcome, PhaseOutcome, RunRecord, TimedPass
 from workloads import Workload, build_workload, load_workload
 from workloads.model import ModelConfig
 
 if TYPE_CHECKING:
+    from archsim.engine import Timing
+    from archsim.mapped_model import MappedPass
     from archsim.program import Program
     from archsim.results import Result
 
@@ -34,6 +36,9 @@ Value = TypeVar("Value")
 
 Progress = Callable[[int, int], None]
 """Called with the number of passes done and the number of passes in all."""
+
+Observer = Callable[[TimedPass], None]
+"""Called with every pass that was timed."""
 
 
 def simulate(
@@ -54,6 +59,7 @@ def simulate(
     seed: int = 0,
     cache: MappingCache | None = None,
     progress: Progress | None = None,
+    observe: Observer | None = None,
 ) -> Result:
     """Simulate one workload on one machine.
 
@@ -86,6 +92,8 @@ def simulate(
         Store for search results; the default is one on disk.
     progress
         Called after each pass through the model.
+    observe
+        Called with each pass that the engine has timed, such as to look at its timeline.
 
     Returns
     -------
@@ -144,7 +152,8 @@ def simulate(
         slack=slack,
         seed=seed,
     )
-    return record.result(_run(record, DiskCache() if cache is None else cache, progress))
+    store = DiskCache() if cache is None else cache
+    return record.result(_run(record, store, progress, observe))
 
 
 def simulate_config(config: Mapping[str, Json]) -> Result:
@@ -242,7 +251,12 @@ def _workload(
     return workload
 
 
-def _run(record: RunRecord, cache: MappingCache, progress: Progress | None) -> Outcome:
+def _run(
+    record: RunRecord,
+    cache: MappingCache,
+    progress: Progress | None,
+    observe: Observer | None,
+) -> Outcome:
     """Run all passes of a workload: check, bound, map, time, account."""
     workload, machine = record.workload, record.machine
     model_mapper = ModelMapper(
@@ -254,16 +268,21 @@ def _run(record: RunRecord, cache: MappingCache, progress: Progress | None) -> O
             return Outcome(infeasible=shortage)
     outcome = Outcome()
     passes = list(_passes(workload))
+    begin_ps = 0
     for done, (phase, index) in enumerate(passes):
         step = workload.prefill() if phase == "prefill" else workload.step(index)
         bound = bound_pass(step, machine)
         if record.fidelity == "roofline":
             outcome.add(phase, PhaseOutcome(bound, Totals(latency_ps=bound.bound_ps)))
             continue
-        found = _time_pass(step, bound, record, model_mapper)
-        if isinstance(found, Infeasible):
-            return Outcome(infeasible=found)
-        outcome.add(phase, found)
+        timed = _time_pass(step, record, model_mapper)
+        if isinstance(timed, Infeasible):
+            return Outcome(infeasible=timed)
+        mapped, timing = timed
+        outcome.add(phase, PhaseOutcome(bound, account(mapped, timing, machine), mapped))
+        if observe is not None:
+            observe(TimedPass(phase, index, begin_ps, machine, timing))
+        begin_ps += timing.makespan_ps
         if progress is not None:
             progress(done + 1, len(passes))
     return outcome
@@ -275,8 +294,8 @@ def _passes(workload: Workload) -> Sequence[tuple[str, int]]:
 
 
 def _time_pass(
-    step: Workload, bound: Bound, record: RunRecord, model_mapper: ModelMapper
-) -> PhaseOutcome | Infeasible:
+    step: Workload, record: RunRecord, model_mapper: ModelMapper
+) -> tuple[MappedPass, Timing] | Infeasible:
     mapped = model_mapper.map(step)
     if isinstance(mapped, Infeasible):
         return mapped
@@ -285,8 +304,7 @@ def _time_pass(
         shortage = check_capacity(record.workload, record.machine, used)
         if shortage is not None:
             return shortage
-    timing = run_program(mapped.program)
-    return PhaseOutcome(bound, account(mapped, timing, record.machine), mapped)
+    return mapped, run_program(mapped.program)
 
 
 def _makespan_ps(program: Program) -> int:

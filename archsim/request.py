@@ -11,6 +11,7 @@ from archsim.errors import ConfigError, Location, nearest
 
 if TYPE_CHECKING:
     from archsim.results import Result
+    from archsim.run_record import TimedPass
 
 FIDELITIES: Final = ("roofline", "analytic", "tile", "command")
 """Rungs that a run can ask for, from bound to detail."""
@@ -86,13 +87,19 @@ class RunRequest:
     slack: float = 0.0
     seed: int = 0
 
-    def simulate(self, progress: Callable[[int, int], None] | None = None) -> Result:
+    def simulate(
+        self,
+        progress: Callable[[int, int], None] | None = None,
+        observe: Callable[[TimedPass], None] | None = None,
+    ) -> Result:
         """Run it.
 
         Parameters
         ----------
         progress
             Called with the passes through the model that are done, and how many there are.
+        observe
+            Called with each pass that the engine has timed.
 
         Raises
         ------
@@ -119,6 +126,7 @@ class RunRequest:
             slack=resolved.slack,
             seed=resolved.seed,
             progress=progress,
+            observe=observe,
         )
 
     def resolved(self) -> RunRequest:

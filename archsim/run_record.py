@@ -17,6 +17,7 @@ from archsim.units import PS_PER_S, format_quantity
 
 if TYPE_CHECKING:
     from archsim.components.base import Clock
+    from archsim.engine import Timing
     from archsim.machine import Machine
     from archsim.mapped_model import MappedPass
     from archsim.mapping import Infeasible, Json, Mapper
@@ -36,6 +37,29 @@ class PhaseOutcome:
     bound: Bound
     totals: Totals
     mapped: MappedPass | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimedPass:
+    """A pass that the engine has timed, for those who look on while a run goes.
+
+    Attributes
+    ----------
+    phase, number
+        ``prefill`` or ``decode``, and which pass of the phase from 0.
+    begin_ps
+        When it begins: passes follow one another.
+    machine
+        Where it ran.
+    timing
+        Its timing with the critical path.
+    """
+
+    phase: str
+    number: int
+    begin_ps: int
+    machine: Machine
+    timing: Timing
 
 
 @dataclass(slots=True)

@@ -45,7 +45,8 @@ def calls(monkeypatch):
     """Replace the composer by one that records its calls; ``small`` machines are too small."""
     made: list[dict] = []
 
-    def simulate(hardware, workload, *, progress, **options) -> Result:
+    def simulate(hardware, workload, *, progress, observe, **options) -> Result:
+        assert observe is None
         if progress is not None:
             progress(1, 1)
         made.append({"hardware": hardware, "workload": workload, **options})
