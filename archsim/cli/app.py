@@ -111,6 +111,10 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="Hugging Face config.json to run in place of MODEL."),
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Say why, and run again with larger arrays and buffers."),
+    ] = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     output: Output = None,
@@ -132,7 +136,7 @@ def run(
         slack=slack,
         seed=seed,
     )
-    printing = simulation.Printing(as_json=as_json, as_csv=as_csv, output=output)
+    printing = simulation.Printing(as_json, as_csv, output, explain)
     if hf_config is not None:
         from archsim.cli.model import imported_model
 

@@ -20,6 +20,7 @@ from archsim.errors import ConfigError
 from archsim.request import RunRequest
 
 if TYPE_CHECKING:
+    from archsim.explanation import Explanation
     from archsim.results import Result
 
 INFEASIBLE: Final = 3
@@ -65,11 +66,12 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Printing:
-    """Where and how results are written."""
+    """Where and how results are written, and what is written besides."""
 
     as_json: bool = False
     as_csv: bool = False
     output: Path | None = None
+    explain: bool = False
 
     def check(self) -> None:
         """Refuse what cannot be done before any work is done for it."""
@@ -93,14 +95,21 @@ def run_once(hardware: str | None, model: str | None, chosen: Choices, printing:
             allowed="archsim run HW MODEL, or archsim run --from RESULT.json",
         )
     printing.check()
+    request = chosen.request(hardware, model)
+    explanation = None
     with progress_bar(f"{hardware} · {model}") as report:
-        result = chosen.request(hardware, model).simulate(report)
-    return publish(result, printing)
+        if printing.explain:
+            from archsim.explanation import explain
+
+            result, explanation = explain(request, report)
+        else:
+            result = request.simulate(report)
+    return publish(result, printing, explanation)
 
 
 def run_again(path: Path, names: Sequence[str | None], chosen: Choices, printing: Printing) -> int:
     """Simulate the resolved configuration of a saved result; return the exit code."""
-    if any(name is not None for name in names) or chosen != Choices():
+    if any(name is not None for name in names) or chosen != Choices() or printing.explain:
         raise ConfigError(
             "--from repeats a run as it was: it takes no machine, model or option",
             allowed="--json, --csv and -o",
@@ -112,7 +121,7 @@ def run_again(path: Path, names: Sequence[str | None], chosen: Choices, printing
     return publish(simulate_config(config), printing)
 
 
-def publish(result: Result, printing: Printing) -> int:
+def publish(result: Result, printing: Printing, explanation: Explanation | None = None) -> int:
     """Write one result where and how it is wanted; return the exit code."""
     if printing.output is not None:
         text = result.to_csv_row(header=True) if printing.saves_csv else result.to_json()
@@ -125,6 +134,10 @@ def publish(result: Result, printing: Printing) -> int:
         from archsim.report.run import render_result
 
         print_report(render_result(result))
+        if explanation is not None and result.feasible:
+            from archsim.report.explanation import render_explanation
+
+            print_report(render_explanation(result, explanation))
     bad = result.infeasible
     if bad is not None:
         from archsim.report.run import amount

@@ -19,6 +19,7 @@ FLOORS = (
     {
         *("fragments", "residency", "capacity", "roofline", "mapped_model", "mapping_cache"),
         *("accounting", "run_record", "composition", "request"),
+        "explanation",
     },
     {"report", "validation", "bench"},
     {"cli"},
