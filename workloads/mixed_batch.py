@@ -11,8 +11,9 @@ from archsim.numberformat import Precision, parse_precision
 from workloads.layers.layer_builder import Step
 from workloads.model import ModelConfig, load_model
 from workloads.routing_plan import Routing
+from workloads.sizes import MAX_COUNT
 from workloads.stages import build_stages
-from workloads.workload import MAX_COUNT, Workload
+from workloads.workload import Workload
 
 MAX_GROUPS = 256
 """Most different (length, history) pairs of one batch; each has attention einsums of its own."""

@@ -6,23 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from archsim.errors import WorkloadError, nearest
+from archsim.errors import WorkloadError
 from archsim.numberformat import Precision, parse_precision
 from workloads.layer_kinds import kind_counts, layer_runs, stage_name
 from workloads.layers.latent_attention import is_absorbed
 from workloads.layers.layer_builder import Step
 from workloads.model import ModelConfig, load_model
 from workloads.routing_plan import Routing
+from workloads.sizes import DEFAULT_CONTEXT, check_sizes
 from workloads.stages import Stage, build_stages
-
-PHASES = ("prefill", "decode", "generate")
-"""Phases of a decoder; an encoder has prefill only."""
-
-DEFAULT_CONTEXT = 1024
-"""Context where none is given."""
-
-MAX_COUNT = 2**31
-"""Greatest batch, context and number of new tokens."""
 
 SHARED_WEIGHTS = ("WTE", "WRB", "WRE")
 """Weights that several stages or layers share: token embedding, relative biases of either side."""
@@ -63,6 +55,8 @@ class Workload:
         How tokens spread over experts.
     requests
         Of a mixed batch: ``(number, new positions, history)`` of every group of equal requests.
+    adapters, adapter_rank
+        LoRA adapters, each serving as many sequences, and their rank.
     """
 
     model: ModelConfig
@@ -78,6 +72,8 @@ class Workload:
     source: int = 0
     routing: Routing = "uniform"
     requests: tuple[tuple[int, int, int], ...] = ()
+    adapters: int = 0
+    adapter_rank: int = 16
 
     @property
     def name(self) -> str:
@@ -151,6 +147,8 @@ class Workload:
             draft_tokens=self.draft_tokens if phase == "decode" else 0,
             source=self.source if phase == "decode" else 0,
             routing=self.routing,
+            adapters=self.adapters,
+            adapter_rank=self.adapter_rank,
         )
 
     def macs(self) -> int:
@@ -246,7 +244,9 @@ class Workload:
         """Return stages that hold every weight: a later step lacks the encoder's."""
         if self.model.family != "encoder-decoder" or self.phase != "decode":
             return self.stages
-        return build_stages(self.model, Step(1, 1, 0, self.precision, source=1))
+        step = Step(self.batch, 1, 0, self.precision, source=1)
+        step = replace(step, adapters=self.adapters, adapter_rank=self.adapter_rank)
+        return build_stages(self.model, step)
 
     def active_parameters(self) -> int:
         """Return the parameters that take part in one token: of the routed experts, K each."""
@@ -320,27 +320,24 @@ def build_workload(
     draft_tokens: int = 0,
     source: int = 0,
     routing: Routing = "uniform",
+    adapters: int = 0,
+    adapter_rank: int = 16,
 ) -> Workload:
     """Build the cascades of one phase; arguments as for :func:`load_workload`."""
     counts = {"batch": batch, "context": context, "new_tokens": new_tokens}
-    _check(model, phase, **counts, history=history, draft_tokens=draft_tokens, source=source)
+    counts |= {"history": history, "draft_tokens": draft_tokens, "source": source}
+    check_sizes(model, phase, **counts, adapters=adapters, adapter_rank=adapter_rank)
     formats = parse_precision(precision) if isinstance(precision, str) else precision
     two_sided = model.family == "encoder-decoder"
     if two_sided:
         source = source or max(context, 1)
     if phase == "decode":
-        step = Step(
-            batch,
-            1 + draft_tokens,
-            context,
-            formats,
-            source=source,
-            routing=routing,
-            all_logits=draft_tokens > 0,
-        )
+        step = Step(batch, 1 + draft_tokens, context, formats, all_logits=draft_tokens > 0)
     else:
-        queries = 1 if two_sided else context
-        step = Step(batch, queries, history, formats, source=source, routing=routing)
+        step = Step(batch, 1 if two_sided else context, history, formats)
+    step = replace(
+        step, source=source, routing=routing, adapters=adapters, adapter_rank=adapter_rank
+    )
     workload = Workload(
         model,
         phase,
@@ -354,6 +351,8 @@ def build_workload(
         draft_tokens,
         source,
         routing,
+        adapters=adapters,
+        adapter_rank=adapter_rank,
     )
     positions = (
         context
@@ -370,59 +369,6 @@ def build_workload(
     return replace(workload, warnings=(warning,))
 
 
-_LEAST = {"history": 0, "draft_tokens": 0, "source": 0}
-_PHASES_OF: dict[str, tuple[str, ...]] = {
-    "history": ("prefill", "generate"),
-    "draft_tokens": ("decode", "generate"),
-}
-
-
-def _check(model: ModelConfig, phase: str, **counts: int) -> None:
-    if phase not in PHASES:
-        raise WorkloadError(
-            "unknown phase",
-            path="options.phase",
-            given=phase,
-            allowed=PHASES,
-            hint=nearest(phase, PHASES),
-        )
-    if model.family == "encoder" and phase != "prefill":
-        raise WorkloadError(
-            f"{model.name} is an encoder: it has no KV cache and makes no tokens",
-            path="options.phase",
-            given=phase,
-            allowed="prefill",
-        )
-    for name, value in counts.items():
-        least = 0 if name == "context" and phase == "decode" else _LEAST.get(name, 1)
-        if not least <= value <= MAX_COUNT:
-            raise WorkloadError(
-                f"must be from {least} to {MAX_COUNT}",
-                path=f"options.{name}",
-                given=value,
-                allowed="integer",
-            )
-        if value and phase not in _PHASES_OF.get(name, PHASES):
-            raise WorkloadError(
-                f"a {phase} has none", path=f"options.{name}", given=value, allowed="0"
-            )
-    one_sided = model.family != "encoder-decoder"
-    if one_sided and counts["source"]:
-        raise WorkloadError(
-            f"{model.name} has no encoder beside a decoder",
-            path="options.source",
-            given=counts["source"],
-            allowed="0",
-        )
-    if counts["history"] and (not one_sided or not model.is_causal):
-        raise WorkloadError(
-            f"{model.name} reads its prompt at once: an encoder sees all of it",
-            path="options.history",
-            given=counts["history"],
-            allowed="0",
-        )
-
-
 def load_workload(
     model: str | Path | ModelConfig,
     *,
@@ -435,6 +381,8 @@ def load_workload(
     draft_tokens: int = 0,
     source: int = 0,
     routing: Routing = "uniform",
+    adapters: int = 0,
+    adapter_rank: int = 16,
     overrides: Sequence[str] = (),
 ) -> Workload:
     """Load a model and build one phase of it.
@@ -461,6 +409,9 @@ def load_workload(
         Positions of the encoder's result (encoder-decoder); default `context`.
     routing
         How tokens spread over experts: ``uniform``, ``balanced``, or the tokens of each expert.
+    adapters, adapter_rank
+        LoRA adapters on all projections but the experts', each serving batch / adapters
+        sequences, and their rank; their weights count as parameters.
     overrides
         ``workload.KEY=VALUE`` settings; only with an id or a path.
 
@@ -496,4 +447,6 @@ def load_workload(
         draft_tokens=draft_tokens,
         source=source,
         routing=routing,
+        adapters=adapters,
+        adapter_rank=adapter_rank,
     )

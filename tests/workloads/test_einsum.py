@@ -19,16 +19,24 @@ def visited_points(einsum):
     for point in product(*(range(extent) for _, extent in einsum.space)):
         at = dict(zip(names, point, strict=True))
         filters = [i for access in einsum.operands for i in access.indices if i.bound is not None]
-        if all(value(index, at) <= value(index.bound, at) for index in filters):
+        if all(
+            value(index.bound, at) - (index.window or 10**9)
+            < value(index, at)
+            <= value(index.bound, at)
+            for index in filters
+        ):
             yield at
 
 
-@given(st.integers(1, 12), st.integers(1, 12), st.integers(-15, 15), st.data())
-def test_filter_count_equals_enumeration(keys, queries, offset, data):
-    kept = PrefixFilter((("m", keys),), (("p", queries),), offset)
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(-15, 15), st.integers(0, 9), st.data())
+def test_filter_count_equals_enumeration(keys, queries, offset, window, data):
+    kept = PrefixFilter((("m", keys),), (("p", queries),), offset, window)
     first = data.draw(st.integers(0, queries))
     stop = data.draw(st.integers(0, queries))
-    rows = [sum(m <= p + offset for m in range(keys)) for p in range(queries)]
+    rows = [
+        sum(p + offset - (window or 99) < m <= p + offset for m in range(keys))
+        for p in range(queries)
+    ]
     assert [kept.visible(p) for p in range(queries)] == rows
     assert kept.visited() == sum(rows)
     assert kept.visited(first, stop) == sum(rows[first:stop])

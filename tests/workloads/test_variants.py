@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from archsim.errors import WorkloadError
 from tests.workloads import plain_transformer as plain
 from workloads import build_workload
 from workloads.layer_kinds import layer_kind, layer_runs, stage_name
@@ -164,3 +165,44 @@ def test_encoder_decoder_equals_plain_transformer(model):
         new = rows[:, position : position + 1]
         made = plain.run_stage(model, step, w, new, [position], caches)
         np.testing.assert_allclose(made["Y"][:, 0], np.stack(expected)[:, position], rtol=1e-9)
+
+
+def merged(weights, adapter):
+    """Weights with one adapter's update added."""
+    result = dict(weights)
+    for name in ("WQ", "WK", "WV", "WO", "WG", "WU", "WD"):
+        down, up = weights[f"{name}A"][adapter], weights[f"{name}B"][adapter]
+        result[name] = weights[name] + np.tensordot(down, up, 1)
+    return result
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_adapters_equal_merged_weights(bias):
+    model = plain.tiny_model(attention_bias=bias, ffn_bias=bias)
+    options = {"batch": 4, "adapters": 2, "adapter_rank": 3}
+    cascade = stages(model, context=5, **options)["layer"]
+    rng = np.random.default_rng(8)
+    weights = {
+        tensor.name: rng.normal(size=tensor.shape(cascade)) * 0.5
+        for tensor in cascade.role_tensors("weight")
+    }
+    rows = rng.normal(size=(4, 5, model.hidden_size))
+    full = plain.run_stage(model, cascade, weights, rows, range(5))
+    expected = [
+        plain.layer(model, merged(weights, number // 2), rows[number]) for number in range(4)
+    ]
+    np.testing.assert_allclose(full["Y"], expected, rtol=1e-9, atol=1e-11)
+    step = stages(model, phase="decode", context=4, **options)["layer"]
+    last = plain.run_stage(model, step, weights, rows[:, 4:], [4], old_rows(full, 4, 1, 0))
+    np.testing.assert_allclose(last["Y"], full["Y"][:, 4:], rtol=1e-9, atol=1e-11)
+
+
+def test_adapters_cost_their_rank():
+    base = build_workload(plain.tiny_model(), batch=4, context=5)
+    adapted = build_workload(plain.tiny_model(), batch=4, context=5, adapters=2, adapter_rank=3)
+    d, heads, kv, s = 10, 24, 8, 14
+    each = 3 * (2 * (d + heads) + 2 * (d + kv) + 3 * (d + s))
+    assert adapted.num_parameters() - base.num_parameters() == 2 * 2 * each
+    assert adapted.macs() - base.macs() == 2 * 4 * 5 * each
+    with pytest.raises(WorkloadError, match=r"options\.adapters: .*a divisor of the batch, 4"):
+        build_workload(plain.tiny_model(), batch=4, adapters=3)

@@ -12,8 +12,13 @@ from archsim.numberformat import Precision
 from workloads.builder import CascadeBuilder
 from workloads.layer_kinds import LayerKind
 from workloads.model import ModelConfig
-from workloads.notation import parse_statement
+from workloads.notation import Statement, parse_statement
 from workloads.routing_plan import Routing
+
+ADAPTED = tuple(
+    f"{name}_projection" for name in ("query", "key", "value", "output", "gate", "up", "down")
+)
+"""Projections that LoRA adapters change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Step:
     requests
         Of a mixed batch, ``(number, new positions, history)`` of every group of equal requests;
         all their new positions together are the `queries` of one sequence.
+    adapters, adapter_rank
+        LoRA adapters that the sequences use, each as many of them, and their rank; 0: none.
     """
 
     batch: int
@@ -49,6 +56,8 @@ class Step:
     routing: Routing = "uniform"
     all_logits: bool = False
     requests: tuple[tuple[int, int, int], ...] = ()
+    adapters: int = 0
+    adapter_rank: int = 16
 
     @property
     def keys(self) -> int:
@@ -129,14 +138,65 @@ class LayerBuilder(CascadeBuilder):
         target = parse_statement(f"{output} = {source} * {weight}")
         factor = target.operands[1]
         self.matrix(factor.tensor, " ".join(name.upper() for name in factor.variables()))
+        adapted = None
+        if self.step.adapters and name in ADAPTED:
+            output, adapted = self._adapted(name, output, source, weight, layer)
+            target = parse_statement(f"{output} = {source} * {weight}")
+        self._projection(name, target, f"{source} * {weight}", layer, bias, op_class)
+        if adapted is not None:
+            self.elementwise(f"{name}_adapter_sum", adapted, layer)
+
+    def _projection(
+        self, name: str, target: Statement, product: str, layer: str, bias: str, op_class: str
+    ) -> None:
+        output = str(target.output)
         if not bias:
-            self.einsum(name, f"{output} = {source} * {weight}", op_class=op_class, layer=layer)
+            self.einsum(name, f"{output} = {product}", op_class=op_class, layer=layer)
             return
         variables = list(target.output.variables())
-        product = f"{target.output.tensor}P"
-        self.activation(product, " ".join(name.upper() for name in variables))
-        product = f"{product}[{','.join(variables)}]"
-        self.einsum(name, f"{product} = {source} * {weight}", op_class=op_class, layer=layer)
+        before = f"{target.output.tensor}P"
+        self.activation(before, " ".join(name.upper() for name in variables))
+        before = f"{before}[{','.join(variables)}]"
+        self.einsum(name, f"{before} = {product}", op_class=op_class, layer=layer)
         term = parse_statement(f"{output} = {bias}").operands[0]
         self.vector(term.tensor, " ".join(name.upper() for name in term.variables()))
-        self.elementwise(f"{name}_bias", f"{output} = {product} + {bias}", layer)
+        self.elementwise(f"{name}_bias", f"{output} = {before} + {bias}", layer)
+
+    def _adapted(
+        self, name: str, output: str, source: str, weight: str, layer: str
+    ) -> tuple[str, str]:
+        """Append a low-rank update; return where the projection itself goes, and the sum's text.
+
+        Sequences are sorted by adapter: adapter a serves the sequences a·n … a·n + n - 1.
+        """
+        target = parse_statement(f"{output} = {source} * {weight}")
+        factor = target.operands[1]
+        made = list(target.output.variables())
+        summed = [item for item in factor.variables() if item not in made]
+        grown = [item for item in factor.variables() if item in made]
+        outer = [item for item in made if item not in grown and item != "b"]
+        each = self.step.batch // self.step.adapters
+        self.rank("AD", self.step.adapters)
+        self.rank("AB", each)
+        self.rank("AL", self.step.adapter_rank)
+        base, short, full = (f"{factor.tensor}{part}" for part in ("Y", "S", "T"))
+        down, up = f"{factor.tensor}A", f"{factor.tensor}B"
+        rows = f"[ad*{each}+ab,"
+        adapted = source.replace("[b,", rows, 1)
+        for tensor, variables in (
+            (short, ["ad", "ab", *outer, "al"]),
+            (full, ["ad", "ab", *outer, *grown]),
+            (base, made),
+        ):
+            self.activation(tensor, " ".join(variables).upper())
+        self.matrix(down, " ".join(["ad", *summed, "al"]).upper())
+        self.matrix(up, " ".join(["ad", "al", *grown]).upper())
+        lead = ",".join(["ad", "ab", *outer])
+        product = f"{short}[{lead},al] = {adapted} * {down}[ad,{','.join(summed)},al]"
+        self.einsum(f"{name}_adapter_down", product, op_class="gemm", layer=layer)
+        low = f"{short}[{lead},al]"
+        product = f"{full}[{lead},{','.join(grown)}] = {low} * {up}[ad,al,{','.join(grown)}]"
+        self.einsum(f"{name}_adapter_up", product, op_class="gemm", layer=layer)
+        plain = f"{base}[{','.join(made)}]"
+        total, part = output.replace("[b,", rows, 1), plain.replace("[b,", rows, 1)
+        return plain, f"{total} = {part} + {full}[{lead},{','.join(grown)}]"
