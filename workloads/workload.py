@@ -57,6 +57,8 @@ class Workload:
         Of a mixed batch: ``(number, new positions, history)`` of every group of equal requests.
     adapters, adapter_rank
         LoRA adapters, each serving as many sequences, and their rank.
+    dequantise
+        Weights with scales are turned into ``act`` values by einsums of their own.
     """
 
     model: ModelConfig
@@ -74,6 +76,7 @@ class Workload:
     requests: tuple[tuple[int, int, int], ...] = ()
     adapters: int = 0
     adapter_rank: int = 16
+    dequantise: bool = False
 
     @property
     def name(self) -> str:
@@ -149,6 +152,7 @@ class Workload:
             routing=self.routing,
             adapters=self.adapters,
             adapter_rank=self.adapter_rank,
+            dequantise=self.dequantise,
         )
 
     def macs(self) -> int:
@@ -237,6 +241,8 @@ class Workload:
                     times = 0 if tensor.name in seen else 1
                     seen.add(tensor.name)
                 elements = tensor.num_elements(stage.cascade)
+                if tensor.name.endswith(("SCALE", "ZERO")):
+                    elements = 0
                 sizes.append((times * elements, times * tensor.num_bytes(stage.cascade)))
         return sizes
 
@@ -322,6 +328,7 @@ def build_workload(
     routing: Routing = "uniform",
     adapters: int = 0,
     adapter_rank: int = 16,
+    dequantise: bool = False,
 ) -> Workload:
     """Build the cascades of one phase; arguments as for :func:`load_workload`."""
     counts = {"batch": batch, "context": context, "new_tokens": new_tokens}
@@ -336,7 +343,12 @@ def build_workload(
     else:
         step = Step(batch, 1 if two_sided else context, history, formats)
     step = replace(
-        step, source=source, routing=routing, adapters=adapters, adapter_rank=adapter_rank
+        step,
+        source=source,
+        routing=routing,
+        adapters=adapters,
+        adapter_rank=adapter_rank,
+        dequantise=dequantise,
     )
     workload = Workload(
         model,
@@ -353,6 +365,7 @@ def build_workload(
         routing,
         adapters=adapters,
         adapter_rank=adapter_rank,
+        dequantise=dequantise,
     )
     positions = (
         context
@@ -383,6 +396,7 @@ def load_workload(
     routing: Routing = "uniform",
     adapters: int = 0,
     adapter_rank: int = 16,
+    dequantise: bool = False,
     overrides: Sequence[str] = (),
 ) -> Workload:
     """Load a model and build one phase of it.
@@ -412,6 +426,9 @@ def load_workload(
     adapters, adapter_rank
         LoRA adapters on all projections but the experts', each serving batch / adapters
         sequences, and their rank; their weights count as parameters.
+    dequantise
+        Multiply weights that have scales by them in einsums of their own (all projections but
+        the experts'); without, the scales only count as bytes.
     overrides
         ``workload.KEY=VALUE`` settings; only with an id or a path.
 
@@ -449,4 +466,5 @@ def load_workload(
         routing=routing,
         adapters=adapters,
         adapter_rank=adapter_rank,
+        dequantise=dequantise,
     )

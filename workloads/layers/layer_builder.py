@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archsim.numberformat import Precision
+from archsim.numberformat import FORMATS, NumberFormat, Precision, parse_format
+from workloads.access import Access
 from workloads.builder import CascadeBuilder
 from workloads.layer_kinds import LayerKind
 from workloads.model import ModelConfig
@@ -46,6 +47,8 @@ class Step:
         all their new positions together are the `queries` of one sequence.
     adapters, adapter_rank
         LoRA adapters that the sequences use, each as many of them, and their rank; 0: none.
+    dequantise
+        Weights with scales are turned into ``act`` values by einsums of their own.
     """
 
     batch: int
@@ -58,6 +61,7 @@ class Step:
     requests: tuple[tuple[int, int, int], ...] = ()
     adapters: int = 0
     adapter_rank: int = 16
+    dequantise: bool = False
 
     @property
     def keys(self) -> int:
@@ -137,7 +141,12 @@ class LayerBuilder(CascadeBuilder):
         op_class = op_class or self.projection_class
         target = parse_statement(f"{output} = {source} * {weight}")
         factor = target.operands[1]
-        self.matrix(factor.tensor, " ".join(name.upper() for name in factor.variables()))
+        ranks = " ".join(name.upper() for name in factor.variables())
+        if self.step.dequantise and self.step.precision.weights.group is not None:
+            shared = [name for name in factor.variables() if name not in target.output.variables()]
+            weight = self._dequantised(name, factor, ranks, shared[-1], layer)
+        else:
+            self.matrix(factor.tensor, ranks)
         adapted = None
         if self.step.adapters and name in ADAPTED:
             output, adapted = self._adapted(name, output, source, weight, layer)
@@ -145,6 +154,37 @@ class LayerBuilder(CascadeBuilder):
         self._projection(name, target, f"{source} * {weight}", layer, bias, op_class)
         if adapted is not None:
             self.elementwise(f"{name}_adapter_sum", adapted, layer)
+
+    def _dequantised(self, name: str, factor: Access, ranks: str, shared: str, layer: str) -> str:
+        """Append the product of a weight and its scales; return the access to the result.
+
+        Groups of neighbours along the summed variable `shared` have a scale in common. A rank that
+        the group does not divide is one group.
+        """
+        quantised = self.step.precision.weights
+        extent = self.extent(shared.upper())
+        size = quantised.group or extent
+        size = extent if extent % size else size
+        outer, inner = f"{shared.upper()}Q{size}", f"{shared.upper()}I{size}"
+        self.rank(outer, extent // size, parent=shared.upper())
+        self.rank(inner, size, parent=shared.upper())
+        values, scales, zeros = _parts(quantised)
+        coarse_ranks = ranks.replace(shared.upper(), outer, 1)
+        self.tensor(factor.tensor, ranks, "weight", values)
+        self.tensor(f"{factor.tensor}SCALE", coarse_ranks, "weight", scales)
+        result = f"{factor.tensor}D"
+        self.activation(result, ranks)
+        split = f"{outer.lower()}*{size}+{inner.lower()}"
+        variables = list(factor.variables())
+        whole = ",".join(split if item == shared else item for item in variables)
+        coarse = ",".join(outer.lower() if item == shared else item for item in variables)
+        value = f"{factor.tensor}[{whole}]"
+        if zeros is not None:
+            self.tensor(f"{factor.tensor}ZERO", coarse_ranks, "weight", zeros)
+            value = f"({value} - {factor.tensor}ZERO[{coarse}])"
+        statement = f"{result}[{whole}] = {value} * {factor.tensor}SCALE[{coarse}]"
+        self.elementwise(f"{name}_dequantise", statement, layer)
+        return f"{result}[{','.join(variables)}]"
 
     def _projection(
         self, name: str, target: Statement, product: str, layer: str, bias: str, op_class: str
@@ -200,3 +240,15 @@ class LayerBuilder(CascadeBuilder):
         plain = f"{base}[{','.join(made)}]"
         total, part = output.replace("[b,", rows, 1), plain.replace("[b,", rows, 1)
         return plain, f"{total} = {part} + {full}[{lead},{','.join(grown)}]"
+
+
+def _parts(
+    number_format: NumberFormat,
+) -> tuple[NumberFormat, NumberFormat, NumberFormat | None]:
+    """Return the formats of values, scales and zero points of a format with scales."""
+    base, *rest = number_format.name.split(":")
+    if not rest:
+        # Formats with scales by definition: 4-bit values, 8-bit scales.
+        return FORMATS["int4"], FORMATS["fp8"], None
+    zeros = parse_format(rest[2]) if len(rest) == 3 else None
+    return parse_format(base), parse_format(rest[1]), zeros
