@@ -57,23 +57,17 @@ def execute(run: ClaimRun) -> Json:
 def model_facts(run: ClaimRun) -> Json:
     """Return parameters, bytes and operation counts of a model, without a machine."""
     from workloads import load_workload, summarise
+    from workloads.workload import DEFAULT_CONTEXT
 
     options = run.options
-    chosen: dict[str, int] = {
-        name: value
-        for name, value in (
-            ("batch", options.batch),
-            ("context", options.context),
-            ("new_tokens", options.new_tokens),
-        )
-        if value is not None
-    }
     workload = load_workload(
         run.model or "",
         phase=options.phase or "prefill",
+        batch=1 if options.batch is None else options.batch,
+        context=DEFAULT_CONTEXT if options.context is None else options.context,
+        new_tokens=1 if options.new_tokens is None else options.new_tokens,
         precision=options.precision or "",
         overrides=options.set,
-        **chosen,
     )
     return dict(summarise(workload))
 
