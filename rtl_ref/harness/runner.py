@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import shutil
+import sys
 import sysconfig
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -135,6 +136,9 @@ def simulate(
         sources = mutated_sources(block, mutant, folder / "mutant")
     if simulator == "verilator":
         _prepend_path(verilator_bin())
+    if str(ROOT.parent) not in sys.path:
+        # The runner hands this path to the interpreter inside the simulator.
+        sys.path.append(str(ROOT.parent))
     runner = get_runner(simulator)
     log = folder / "build.log"
     runner.build(
@@ -170,7 +174,6 @@ def simulate(
                 "COCOTB_TRUST_INERTIAL_WRITES": "0",
                 "COCOTB_LOG_LEVEL": "WARNING",
                 **({} if mutant is None else QUICK),
-                "PYTHONPATH": os.pathsep.join([str(ROOT.parent), os.environ.get("PYTHONPATH", "")]),
             },
         )
     except SystemExit:

@@ -1,0 +1,98 @@
+"""Cycle laws against the register-transfer reference blocks, measured in a simulator.
+
+Every case of every block's ``cases.yaml`` is run in Icarus Verilog; the law that times machines
+must give the very cycles that the block takes. The blocks belong to a source checkout and are not
+part of an installed package.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from archsim.errors import ConfigError, NotRunError
+from archsim.validation.suite import Bar, Item, Outcome
+
+CHECKOUT: Final = Path(__file__).resolve().parents[2]
+"""Root of the source tree, if this is one."""
+
+LAW_TEST: Final = r"\.law$"
+"""The test of every bench that runs the directed cases."""
+
+
+def load_blocks(root: Path) -> None:
+    """Make the package of the reference blocks importable.
+
+    Raises
+    ------
+    NotRunError
+        There are none beside the package.
+    """
+    if not (root / "rtl_ref" / "__init__.py").is_file():
+        raise NotRunError(
+            "suite 'rtl' needs the reference blocks of a source checkout (folder rtl_ref)"
+        )
+    if importlib.util.find_spec("rtl_ref") is None:
+        sys.path.append(str(root))
+
+
+@dataclass(frozen=True, slots=True)
+class RtlSuite:
+    """Runs the directed cases of every reference block."""
+
+    name: str = "rtl"
+    title: str = "cycle laws against register-transfer blocks, cycle for cycle"
+    root: Path = CHECKOUT
+
+    def run(self, data: Path | None) -> Outcome:
+        """Simulate every block and compare each case.
+
+        Raises
+        ------
+        ConfigError
+            Data were given: the cases belong to the blocks.
+        NotRunError
+            The blocks, cocotb or Icarus Verilog are missing; the message says what to install.
+        """
+        if data is not None:
+            raise ConfigError("suite 'rtl' takes no data: its cases belong to the blocks")
+        load_blocks(self.root)
+        blocks = import_module("rtl_ref.harness.blocks")
+        runner = import_module("rtl_ref.harness.runner")
+        missing = runner.missing_tool()
+        if missing is not None:
+            raise NotRunError(f"suite 'rtl' was not run: {missing}")
+        items: list[Item] = []
+        with tempfile.TemporaryDirectory(prefix="archsim-rtl-") as folder:
+            for name in blocks.block_names():
+                block = blocks.load_block(name)
+                for config in block.configs:
+                    place = Path(folder) / name / config
+                    outcome = runner.simulate(block, config, place, only=LAW_TEST)
+                    if outcome.failures and not outcome.measured:
+                        raise NotRunError(f"block {name} did not finish: {outcome.failures[0]}")
+                    items.extend(
+                        Item(
+                            case=f"{name} {config} {case}",
+                            metric="cycles",
+                            unit="cycles",
+                            predicted=float(law),
+                            reference=float(measured),
+                            by={"block": name},
+                        )
+                        for case, law, measured in outcome.measured
+                    )
+        return Outcome(
+            cases=len(items),
+            items=items,
+            bars=[Bar(metric="cycles", limit=0.0)],
+            groupings=[("block",)],
+        )
+
+
+SUITE: Final = RtlSuite()
