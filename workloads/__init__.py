@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workloads.cascade import Cascade
     from workloads.einsum import Einsum, Rank, Tensor
     from workloads.footprint import Footprint
+    from workloads.hugging_face import import_config
     from workloads.matmul import MatmulDims
     from workloads.mixed_batch import load_mixed
     from workloads.model import ModelConfig, load_model, parameters
@@ -35,6 +36,7 @@ _HOMES = {
     "Tensor": "einsum",
     "Footprint": "footprint",
     "MatmulDims": "matmul",
+    "import_config": "hugging_face",
     "load_mixed": "mixed_batch",
     "ModelConfig": "model",
     "load_model": "model",
@@ -63,6 +65,7 @@ __all__ = [
     "Workload",
     "attention_cascade",
     "build_workload",
+    "import_config",
     "load_mixed",
     "load_model",
     "load_workload",

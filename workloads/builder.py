@@ -8,6 +8,7 @@ from archsim.errors import WorkloadError
 from archsim.numberformat import NumberFormat
 from workloads.cascade import Cascade
 from workloads.einsum import Einsum, Rank, Tensor
+from workloads.sparsity import Sparsity
 
 
 class CascadeBuilder:
@@ -56,7 +57,14 @@ class CascadeBuilder:
         """Return the extent of a declared rank."""
         return self._ranks[name].extent
 
-    def tensor(self, name: str, ranks: str, role: str, number_format: NumberFormat) -> None:
+    def tensor(
+        self,
+        name: str,
+        ranks: str,
+        role: str,
+        number_format: NumberFormat,
+        sparsity: Sparsity | None = None,
+    ) -> None:
         """Declare a tensor.
 
         Parameters
@@ -69,6 +77,8 @@ class CascadeBuilder:
             One of :data:`workloads.einsum.ROLES`.
         number_format
             Format in which it is stored.
+        sparsity
+            Annotation: which share of its values is there.
 
         Raises
         ------
@@ -77,7 +87,7 @@ class CascadeBuilder:
         """
         if name in self._tensors:
             raise WorkloadError(f"cascade {self.name}: tensor {name} is declared twice")
-        self._tensors[name] = Tensor(name, tuple(ranks.split()), role, number_format)
+        self._tensors[name] = Tensor(name, tuple(ranks.split()), role, number_format, sparsity)
 
     def einsum(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -154,7 +154,7 @@ class Cascade:
                     role = "input"
                 elif role == "output" or tensor.name in wanted_outside:
                     role = "output"
-            tensors.append(Tensor(tensor.name, tensor.ranks, role, tensor.format))
+            tensors.append(replace(tensor, role=role))
         variables = {variable for einsum in inside for variable, _ in einsum.space}
         kept = {rank for tensor in tensors for rank in tensor.ranks}
         kept |= {rank.name for rank in self.ranks if rank.variable in variables}

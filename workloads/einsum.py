@@ -31,6 +31,7 @@ from workloads.matmul import MatmulDims, find_matmul
 from workloads.notation import format_expression, parse_statement
 from workloads.operation import OPERATIONS, Expression, action_counts
 from workloads.prefix_filter import PrefixFilter
+from workloads.sparsity import Sparsity
 
 if TYPE_CHECKING:
     from workloads.cascade import Cascade
@@ -88,12 +89,13 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor: named ranks, role, number format."""
+    """A tensor: named ranks, role, number format, and its sparsity if it has any."""
 
     name: str
     ranks: tuple[str, ...]
     role: str
     format: NumberFormat
+    sparsity: Sparsity | None = None
 
     def num_elements(self, cascade: Cascade) -> int:
         """Return the elements of the tensor; of an iterative rank, its two live versions."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 from archsim.errors import WorkloadError
 from archsim.numberformat import parse_format
 from workloads.einsum import Einsum, Rank, Tensor
+from workloads.sparsity import parse_sparsity
 
 if TYPE_CHECKING:
     from workloads.cascade import Cascade
@@ -42,17 +43,21 @@ def _content(cascade: Cascade) -> dict[str, Json]:
             }
             for rank in cascade.ranks
         ],
-        "tensors": [
-            {
-                "name": tensor.name,
-                "ranks": list(tensor.ranks),
-                "role": tensor.role,
-                "format": str(tensor.format),
-            }
-            for tensor in cascade.tensors
-        ],
+        "tensors": [_tensor_to_json(tensor) for tensor in cascade.tensors],
         "einsums": [_einsum_to_json(einsum) for einsum in cascade.einsums],
     }
+
+
+def _tensor_to_json(tensor: Tensor) -> Json:
+    data: dict[str, Json] = {
+        "name": tensor.name,
+        "ranks": list(tensor.ranks),
+        "role": tensor.role,
+        "format": str(tensor.format),
+    }
+    if tensor.sparsity is not None:
+        data["sparsity"] = str(tensor.sparsity)
+    return data
 
 
 def _einsum_to_json(einsum: Einsum) -> Json:
@@ -84,6 +89,7 @@ def parts_from_json(
             tuple(str(rank) for rank in _field(item, "ranks", list)),
             _field(item, "role", str),
             parse_format(_field(item, "format", str)),
+            parse_sparsity(_field(item, "sparsity", str)) if "sparsity" in item else None,
         )
         for item in _maps(data, "tensors")
     )

@@ -48,7 +48,7 @@ def build_stages(model: ModelConfig, step: Step) -> tuple[Stage, ...]:
         The new positions of each sequence; of an encoder-decoder, those of the decoder.
     """
     # The outer stages do not depend on the history: all steps of a decode share them.
-    outer = replace(step, history=0, routing="uniform", source=0)
+    outer = replace(step, history=0, routing="uniform", source=0, sparsity=None)
     stages: list[Stage] = []
     decoder = ""
     if model.family == "encoder-decoder":
@@ -65,7 +65,7 @@ def build_stages(model: ModelConfig, step: Step) -> tuple[Stage, ...]:
 
 def _encoder_stages(model: ModelConfig, step: Step) -> list[Stage]:
     inner = replace(step, queries=step.source, source=0, all_logits=False)
-    outer = replace(inner, routing="uniform")
+    outer = replace(inner, routing="uniform", sparsity=None)
     stages = [Stage("encoder-embedding", embedding_cascade(model, outer))]
     stages += _layer_stages(model, inner, encoder=True)
     if model.norm.placement != "post":

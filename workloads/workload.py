@@ -14,6 +14,7 @@ from workloads.layers.layer_builder import Step
 from workloads.model import ModelConfig, load_model
 from workloads.routing_plan import Routing
 from workloads.sizes import DEFAULT_CONTEXT, check_sizes
+from workloads.sparsity import parse_sparsity
 from workloads.stages import Stage, build_stages
 
 SHARED_WEIGHTS = ("WTE", "WRB", "WRE")
@@ -59,6 +60,8 @@ class Workload:
         LoRA adapters, each serving as many sequences, and their rank.
     dequantise
         Weights with scales are turned into ``act`` values by einsums of their own.
+    sparsity
+        Annotation of the layers' weight matrices, such as ``2:4``; empty: they are dense.
     """
 
     model: ModelConfig
@@ -77,6 +80,7 @@ class Workload:
     adapters: int = 0
     adapter_rank: int = 16
     dequantise: bool = False
+    sparsity: str = ""
 
     @property
     def name(self) -> str:
@@ -153,6 +157,7 @@ class Workload:
             adapters=self.adapters,
             adapter_rank=self.adapter_rank,
             dequantise=self.dequantise,
+            sparsity=self.sparsity,
         )
 
     def macs(self) -> int:
@@ -329,6 +334,7 @@ def build_workload(
     adapters: int = 0,
     adapter_rank: int = 16,
     dequantise: bool = False,
+    sparsity: str = "",
 ) -> Workload:
     """Build the cascades of one phase; arguments as for :func:`load_workload`."""
     counts = {"batch": batch, "context": context, "new_tokens": new_tokens}
@@ -349,6 +355,7 @@ def build_workload(
         adapters=adapters,
         adapter_rank=adapter_rank,
         dequantise=dequantise,
+        sparsity=parse_sparsity(sparsity) if sparsity else None,
     )
     workload = Workload(
         model,
@@ -366,6 +373,7 @@ def build_workload(
         adapters=adapters,
         adapter_rank=adapter_rank,
         dequantise=dequantise,
+        sparsity=sparsity,
     )
     positions = (
         context
@@ -397,6 +405,7 @@ def load_workload(
     adapters: int = 0,
     adapter_rank: int = 16,
     dequantise: bool = False,
+    sparsity: str = "",
     overrides: Sequence[str] = (),
 ) -> Workload:
     """Load a model and build one phase of it.
@@ -429,6 +438,9 @@ def load_workload(
     dequantise
         Multiply weights that have scales by them in einsums of their own (all projections but
         the experts'); without, the scales only count as bytes.
+    sparsity
+        ``2:4`` (2 of 4 values) or ``1:2@16x16`` (1 of 2 blocks): an annotation of the layers'
+        weight matrices for the cost side, which changes no count here.
     overrides
         ``workload.KEY=VALUE`` settings; only with an id or a path.
 
@@ -467,4 +479,5 @@ def load_workload(
         adapters=adapters,
         adapter_rank=adapter_rank,
         dequantise=dequantise,
+        sparsity=sparsity,
     )

@@ -15,6 +15,7 @@ from workloads.layer_kinds import LayerKind
 from workloads.model import ModelConfig
 from workloads.notation import Statement, parse_statement
 from workloads.routing_plan import Routing
+from workloads.sparsity import Sparsity
 
 ADAPTED = tuple(
     f"{name}_projection" for name in ("query", "key", "value", "output", "gate", "up", "down")
@@ -49,6 +50,8 @@ class Step:
         LoRA adapters that the sequences use, each as many of them, and their rank; 0: none.
     dequantise
         Weights with scales are turned into ``act`` values by einsums of their own.
+    sparsity
+        Annotation of the layers' weight matrices; None: they are dense.
     """
 
     batch: int
@@ -62,6 +65,7 @@ class Step:
     adapters: int = 0
     adapter_rank: int = 16
     dequantise: bool = False
+    sparsity: Sparsity | None = None
 
     @property
     def keys(self) -> int:
@@ -102,7 +106,7 @@ class LayerBuilder(CascadeBuilder):
 
     def matrix(self, name: str, ranks: str) -> None:
         """Declare a weight matrix."""
-        self.tensor(name, ranks, "weight", self.step.precision.weights)
+        self.tensor(name, ranks, "weight", self.step.precision.weights, self.step.sparsity)
 
     def vector(self, name: str, ranks: str) -> None:
         """Declare a gain or a bias."""
@@ -170,7 +174,7 @@ class LayerBuilder(CascadeBuilder):
         self.rank(inner, size, parent=shared.upper())
         values, scales, zeros = _parts(quantised)
         coarse_ranks = ranks.replace(shared.upper(), outer, 1)
-        self.tensor(factor.tensor, ranks, "weight", values)
+        self.tensor(factor.tensor, ranks, "weight", values, self.step.sparsity)
         self.tensor(f"{factor.tensor}SCALE", coarse_ranks, "weight", scales)
         result = f"{factor.tensor}D"
         self.activation(result, ranks)
