@@ -74,3 +74,15 @@ def check_sizes(model: ModelConfig, phase: str, **counts: int) -> None:
             given=adapters,
             allowed=f"a divisor of the batch, {counts['batch']}",
         )
+
+
+def check_sampled(model: ModelConfig, sampled: int) -> None:
+    """Raise WorkloadError unless a model has logits with so many candidates."""
+    most = model.vocabulary if model.is_causal else 0
+    if not 0 <= sampled <= most:
+        raise WorkloadError(
+            f"{model.name} has {most} candidates for a next token",
+            path="options.sampled",
+            given=sampled,
+            allowed=f"0 to {most}",
+        )

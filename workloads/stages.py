@@ -55,7 +55,7 @@ def build_stages(model: ModelConfig, step: Step) -> tuple[Stage, ...]:
         decoder = "decoder-"
         if step.history == 0:
             stages += _encoder_stages(model, step)
-    stages.append(Stage(f"{decoder}embedding", embedding_cascade(model, outer)))
+    stages.append(Stage(f"{decoder}embedding", embedding_cascade(model, replace(outer, sampled=0))))
     stages += _layer_stages(model, step, encoder=False)
     head = head_cascade(model, outer)
     if head is not None:
@@ -64,7 +64,7 @@ def build_stages(model: ModelConfig, step: Step) -> tuple[Stage, ...]:
 
 
 def _encoder_stages(model: ModelConfig, step: Step) -> list[Stage]:
-    inner = replace(step, queries=step.source, source=0, all_logits=False)
+    inner = replace(step, queries=step.source, source=0, all_logits=False, sampled=0)
     outer = replace(inner, routing="uniform", sparsity=None)
     stages = [Stage("encoder-embedding", embedding_cascade(model, outer))]
     stages += _layer_stages(model, inner, encoder=True)
@@ -77,7 +77,9 @@ def _layer_stages(model: ModelConfig, step: Step, *, encoder: bool) -> list[Stag
     stages = []
     for kind, number in kind_counts(model, encoder=encoder).items():
         # What a dense layer does not know must not tell its cascades apart.
-        own = step if kind.experts else replace(step, routing="uniform")
+        own = replace(step, sampled=0)
+        if not kind.experts:
+            own = replace(own, routing="uniform")
         name = stage_name(model, kind)
         stages.append(Stage(name, layer_cascade(model, own, kind), number))
     return stages

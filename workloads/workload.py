@@ -13,7 +13,7 @@ from workloads.layers.latent_attention import is_absorbed
 from workloads.layers.layer_builder import Step
 from workloads.model import ModelConfig, load_model
 from workloads.routing_plan import Routing
-from workloads.sizes import DEFAULT_CONTEXT, check_sizes
+from workloads.sizes import DEFAULT_CONTEXT, check_sampled, check_sizes
 from workloads.sparsity import parse_sparsity
 from workloads.stages import Stage, build_stages
 
@@ -62,6 +62,8 @@ class Workload:
         Weights with scales are turned into ``act`` values by einsums of their own.
     sparsity
         Annotation of the layers' weight matrices, such as ``2:4``; empty: they are dense.
+    sampled
+        Candidates among which the next token is drawn; 0: the pass ends with the logits.
     """
 
     model: ModelConfig
@@ -81,6 +83,7 @@ class Workload:
     adapter_rank: int = 16
     dequantise: bool = False
     sparsity: str = ""
+    sampled: int = 0
 
     @property
     def name(self) -> str:
@@ -158,6 +161,7 @@ class Workload:
             adapter_rank=self.adapter_rank,
             dequantise=self.dequantise,
             sparsity=self.sparsity,
+            sampled=self.sampled,
         )
 
     def macs(self) -> int:
@@ -335,11 +339,13 @@ def build_workload(
     adapter_rank: int = 16,
     dequantise: bool = False,
     sparsity: str = "",
+    sampled: int = 0,
 ) -> Workload:
     """Build the cascades of one phase; arguments as for :func:`load_workload`."""
     counts = {"batch": batch, "context": context, "new_tokens": new_tokens}
     counts |= {"history": history, "draft_tokens": draft_tokens, "source": source}
     check_sizes(model, phase, **counts, adapters=adapters, adapter_rank=adapter_rank)
+    check_sampled(model, sampled)
     formats = parse_precision(precision) if isinstance(precision, str) else precision
     two_sided = model.family == "encoder-decoder"
     if two_sided:
@@ -356,6 +362,7 @@ def build_workload(
         adapter_rank=adapter_rank,
         dequantise=dequantise,
         sparsity=parse_sparsity(sparsity) if sparsity else None,
+        sampled=sampled,
     )
     workload = Workload(
         model,
@@ -374,6 +381,7 @@ def build_workload(
         adapter_rank=adapter_rank,
         dequantise=dequantise,
         sparsity=sparsity,
+        sampled=sampled,
     )
     positions = (
         context
@@ -406,6 +414,7 @@ def load_workload(
     adapter_rank: int = 16,
     dequantise: bool = False,
     sparsity: str = "",
+    sampled: int = 0,
     overrides: Sequence[str] = (),
 ) -> Workload:
     """Load a model and build one phase of it.
@@ -441,6 +450,8 @@ def load_workload(
     sparsity
         ``2:4`` (2 of 4 values) or ``1:2@16x16`` (1 of 2 blocks): an annotation of the layers'
         weight matrices for the cost side, which changes no count here.
+    sampled
+        Candidates among which each next token is drawn (1: greedy); 0 leaves sampling out.
     overrides
         ``workload.KEY=VALUE`` settings; only with an id or a path.
 
@@ -480,4 +491,5 @@ def load_workload(
         adapter_rank=adapter_rank,
         dequantise=dequantise,
         sparsity=sparsity,
+        sampled=sampled,
     )

@@ -244,3 +244,24 @@ def test_explicit_scales_take_the_bytes_that_the_format_says():
     assert explicit.macs() == folded.macs()
     counts = explicit.op_counts()["mul"] - folded.op_counts()["mul"]
     assert counts == explicit.num_parameters() - 128256 * 4096 - 65 * 4096
+
+
+def test_sampling_ranks_the_logits():
+    model = plain.tiny_model()
+    weights = plain.random_weights(model)["head"]
+    rows = np.random.default_rng(3).normal(size=(2, 4, model.hidden_size))
+    head = stages(model, batch=2, context=4, sampled=3)["head"]
+    made = head.execute({**weights, "X": rows})
+    np.testing.assert_array_equal(made["NEXT"], np.argsort(-made["Y"], axis=1)[:, :3])
+    best = np.exp(np.sort(made["Y"], axis=1)[:, :-4:-1])
+    np.testing.assert_allclose(made["PROB"], best / best.sum(1, keepdims=True), rtol=1e-12)
+    greedy = stages(model, phase="decode", batch=2, context=4, sampled=1, draft_tokens=3)["head"]
+    made = greedy.execute({**weights, "X": rows})
+    np.testing.assert_array_equal(made["NEXT"][..., 0], made["Y"].argmax(-1))
+    base = build_workload(model, phase="decode", context=4)
+    drawn = build_workload(model, phase="decode", context=4, sampled=1)
+    assert drawn.op_counts()["max"] - base.op_counts()["max"] == model.vocabulary
+    with pytest.raises(WorkloadError, match=r"options\.sampled: .*given 18; allowed: 0 to 17"):
+        build_workload(model, sampled=18)
+    with pytest.raises(WorkloadError, match=r"options\.sampled"):
+        build_workload(plain.tiny_encoder(), sampled=1)

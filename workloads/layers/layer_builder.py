@@ -52,6 +52,8 @@ class Step:
         Weights with scales are turned into ``act`` values by einsums of their own.
     sparsity
         Annotation of the layers' weight matrices; None: they are dense.
+    sampled
+        Candidates among which the next token is drawn; 0: the pass ends with the logits.
     """
 
     batch: int
@@ -66,6 +68,7 @@ class Step:
     adapter_rank: int = 16
     dequantise: bool = False
     sparsity: Sparsity | None = None
+    sampled: int = 0
 
     @property
     def keys(self) -> int:

@@ -203,6 +203,36 @@ def head_cascade(model: ModelConfig, step: Step) -> Cascade | None:
     return builder.build()
 
 
+def _sampling(builder: LayerBuilder, rows: str, ranks: str) -> None:
+    """Append the choice of the best tokens NEXT and their probabilities PROB (rows, KS).
+
+    One candidate is greedy choice. The draw itself, one random number a row, is left out.
+    """
+    builder.rank("KS", builder.step.sampled)
+    builder.tensor("NEXT", f"{ranks} KS", "output", FORMATS["int32"])
+    builder.einsum(
+        "sample_choice",
+        f"NEXT[{rows},ks] = copy(Y[{rows},v])",
+        op_class="head",
+        layer="head",
+        reduce={"v": "argtop"},
+    )
+    if builder.step.sampled == 1:
+        return
+    builder.statistic("NL", f"{ranks} KS")
+    builder.statistic("NE", f"{ranks} KS")
+    builder.statistic("NS", ranks)
+    builder.activation("PROB", f"{ranks} KS", "output")
+    # The first candidate is the best: its logit is the maximum.
+    for name, statement in (
+        ("logits", f"NL[{rows},ks] = copy(Y[{rows},NEXT[{rows},ks]])"),
+        ("numerator", f"NE[{rows},ks] = sub_exp(NL[{rows},ks], NL[{rows},0])"),
+        ("denominator", f"NS[{rows}] = NE[{rows},ks]"),
+        ("probability", f"PROB[{rows},ks] = NE[{rows},ks] / NS[{rows}]"),
+    ):
+        builder.einsum(f"sample_{name}", statement, op_class="head", layer="head")
+
+
 def _logits(builder: LayerBuilder) -> None:
     model, step = builder.model, builder.step
     builder.rank("V", model.vocabulary)
@@ -243,3 +273,5 @@ def _logits(builder: LayerBuilder) -> None:
         cap = model.logit_cap
         statement = f"Y[{rows},v] = tanh({target} * {1.0 / cap!r}) * {cap!r}"
         builder.elementwise("logit_cap", statement, "head")
+    if step.sampled:
+        _sampling(builder, rows, ranks)
