@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypedDict
 
 from archsim.accounting import Totals, account
 from archsim.capacity import activation_bytes, check_capacity
 from archsim.config.overrides import group_overrides
-from archsim.config.schema import validate_model
 from archsim.engine import run_program
 from archsim.errors import ConfigError, nearest
 from archsim.machine import Machine, build_machine, load_hardware
@@ -22,17 +21,15 @@ from archsim.mapping import Infeasible, Json, MappingCache
 from archsim.mapping_cache import DiskCache
 from archsim.request import FIDELITIES, STAND_INS
 from archsim.roofline import bound_pass
+from archsim.run_config import part, read_workload, value
 from archsim.run_record import Outcome, PhaseOutcome, RunRecord, TimedPass
-from workloads import Workload, build_workload, load_workload
-from workloads.model import ModelConfig
+from workloads import Workload, load_workload
 
 if TYPE_CHECKING:
     from archsim.engine import Timing
     from archsim.mapped_model import MappedPass
     from archsim.program import Program
     from archsim.results import Result
-
-Value = TypeVar("Value")
 
 Progress = Callable[[int, int], None]
 """Called with the number of passes done and the number of passes in all."""
@@ -165,40 +162,18 @@ def simulate_config(config: Mapping[str, Json]) -> Result:
         The configuration is not one that a result carries.
     """
     hardware, load, mapper, options = (
-        _part(config, name) for name in ("hardware", "workload", "mapper", "options")
-    )
-    model = validate_model(ModelConfig, _part(load, "model"), None, "workload.model")
-    workload = build_workload(
-        model,
-        phase=_value(load, "phase", str),
-        batch=_value(load, "batch", int),
-        context=_value(load, "context", int),
-        new_tokens=_value(load, "new_tokens", int),
-        precision=_value(load, "precision", str),
+        part(config, name) for name in ("hardware", "workload", "mapper", "options")
     )
     return simulate(
         build_machine(hardware),
-        workload,
-        mapper={name: _value(mapper, name, str) for name in mapper},
-        fidelity=_value(options, "fidelity", str),
-        fidelity_fallback=_value(options, "fidelity_fallback", bool),
-        ignore_capacity=_value(options, "ignore_capacity", bool),
-        slack=_value(options, "slack", float),
-        seed=_value(options, "seed", int),
+        read_workload(load),
+        mapper={name: value(mapper, name, str) for name in mapper},
+        fidelity=value(options, "fidelity", str),
+        fidelity_fallback=value(options, "fidelity_fallback", bool),
+        ignore_capacity=value(options, "ignore_capacity", bool),
+        slack=value(options, "slack", float),
+        seed=value(options, "seed", int),
     )
-
-
-def _part(config: Mapping[str, Json], name: str) -> dict[str, Json]:
-    return _value(config, name, dict)
-
-
-def _value(config: Mapping[str, Json], name: str, kind: type[Value]) -> Value:
-    value = config.get(name)
-    if type(value) is not kind:
-        raise ConfigError(
-            "not the configuration of a result", path=name, given=value, allowed=kind.__name__
-        )
-    return value
 
 
 class _Sizes(TypedDict, total=False):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import archsim
 from archsim.accounting import Totals
 from archsim.config.hashing import content_hash
-from archsim.config.schema import dump_model
 from archsim.results import EngineStatistics, Fidelity, Phase, Result, Roofline
+from archsim.run_config import write_workload
 from archsim.units import PS_PER_S, format_quantity
 
 if TYPE_CHECKING:
@@ -100,20 +100,9 @@ class RunRecord:
 
     def config(self) -> dict[str, Json]:
         """Return the resolved configuration; running it again gives the same result."""
-        load = self.workload
-        model = dump_model(load.model)
-        model.pop("source", None)
         return {
             "hardware": self.machine.to_config(),
-            "workload": {
-                "name": load.model.name,
-                "phase": load.phase,
-                "batch": load.batch,
-                "context": load.context,
-                "new_tokens": load.new_tokens,
-                "precision": str(load.precision),
-                "model": cast("Json", model),
-            },
+            "workload": cast("Json", write_workload(self.workload)),
             "mapper": {name: mapper.id for name, mapper in sorted(self.mappers.items())},
             "options": {
                 "fidelity": self.requested,

@@ -57,7 +57,7 @@ def execute(run: ClaimRun) -> Json:
 def model_facts(run: ClaimRun) -> Json:
     """Return parameters, bytes and operation counts of a model, without a machine."""
     from workloads import load_workload, summarise
-    from workloads.workload import DEFAULT_CONTEXT
+    from workloads.sizes import DEFAULT_CONTEXT
 
     options = run.options
     workload = load_workload(

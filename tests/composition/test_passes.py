@@ -15,6 +15,7 @@ from archsim.errors import ConfigError
 from archsim.results import Result
 from tests.composition.samples import CACHE, machine, map_pass, run, small, tiny
 from workloads import load_workload
+from workloads.mixed_batch import load_mixed
 
 
 @pytest.mark.parametrize("name", ["small", "array128-hbm2e"])
@@ -116,3 +117,21 @@ def test_progress_is_told_after_every_pass():
     told = []
     run(small(), tiny("generate", new_tokens=3), progress=lambda *done: told.append(done))
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        load_workload("llama3.2-1b", phase="prefill", context=64, history=32),
+        load_workload("llama3.2-1b", phase="decode", context=64, draft_tokens=3),
+        load_workload("llama3.2-1b", phase="decode", context=64, batch=4, adapters=2),
+        load_workload("mixtral-8x7b", phase="decode", context=64, batch=2),
+        load_workload("t5-small", context=64, source=32),
+        load_mixed("llama3.2-1b", [(1, 100), (1, 100), (32, 0)]),
+    ],
+    ids=["chunk", "verify", "adapters", "experts", "two-sided", "mixed"],
+)
+def test_every_kind_of_pass_runs_again_to_the_same_bytes(load):
+    first = run("array128-lpddr5", load, ignore_capacity=True)
+    assert first.roofline.bound_s <= first.latency_s
+    assert simulate_config(first.config).to_json() == first.to_json()

@@ -18,8 +18,8 @@ FLOORS = (
     {"machine", "machine_checks", "machine_config"},
     {
         *("fragments", "residency", "capacity", "roofline", "mapped_model", "mapping_cache"),
-        *("accounting", "run_record", "composition", "request"),
-        "explanation",
+        *("accounting", "run_config", "run_record", "composition", "request"),
+        *("explanation", "timeline_export", "trace_events"),
     },
     {"report", "validation", "bench"},
     {"cli"},
