@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -122,6 +122,18 @@ class Log:
         period = starts[base : base + count]
         for copy in range(1, (jumps.last[which] - base) // count):
             starts += [start + copy * advance for start in period]
+
+    def simulated(self) -> Iterator[tuple[int, int, int]]:
+        """Yield operation, instance and start in ps of everything that was simulated."""
+        for op, rows in enumerate(self._of_op):
+            for row in rows:
+                yield op, self._rows[row + 1], self._rows[row + 2]
+
+    def jumped(self) -> Iterator[tuple[int, int, range]]:
+        """Yield jump, operation and the instances that the jump copied."""
+        for op, jumps in enumerate(self._jumps):
+            for jump, first, last in zip(jumps.jump, jumps.first, jumps.last, strict=True):
+                yield jump, op, range(first, last)
 
     def jump_edges(self, op: int) -> list[int]:
         """Return the first and last instance of each jump of an operation, and their neighbours."""
