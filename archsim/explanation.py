@@ -60,7 +60,9 @@ class Explanation:
 
 
 def explain(
-    request: RunRequest, progress: Callable[[int, int], None] | None = None
+    request: RunRequest,
+    progress: Callable[[int, int], None] | None = None,
+    observe: Callable[[TimedPass], None] | None = None,
 ) -> tuple[Result, Explanation]:
     """Run a request and say what would make it faster, and why.
 
@@ -70,6 +72,8 @@ def explain(
         What to run, on the ``tile`` rung.
     progress
         Called with the passes through the model that are done, and how many there are.
+    observe
+        Called with each pass of the run itself that the engine has timed.
 
     Returns
     -------
@@ -85,7 +89,13 @@ def explain(
     if request.fidelity == "roofline":
         raise ConfigError("a bound has no critical path to explain", path="--explain")
     explanation = Explanation()
-    result = request.simulate(progress, explanation.observe)
+
+    def both(seen: TimedPass) -> None:
+        explanation.observe(seen)
+        if observe is not None:
+            observe(seen)
+
+    result = request.simulate(progress, both)
     if explanation.machine is None or result.latency_s is None:
         return result, explanation
     found: dict[str, WhatIf] = {}

@@ -115,6 +115,14 @@ def run(
         bool,
         typer.Option("--explain", help="Say why, and run again with larger arrays and buffers."),
     ] = False,
+    perfetto: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a timeline for a trace-event viewer."),
+    ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(metavar="T0:T1", help="Part of the timeline in full, e.g. 0ms:2ms."),
+    ] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     output: Output = None,
@@ -136,7 +144,7 @@ def run(
         slack=slack,
         seed=seed,
     )
-    printing = simulation.Printing(as_json, as_csv, output, explain)
+    printing = simulation.Printing(as_json, as_csv, output, explain, perfetto, window)
     if hf_config is not None:
         from archsim.cli.model import imported_model
 

@@ -74,7 +74,7 @@ def print_report(renderable: RenderableType) -> None:
     print_text(to_text(renderable, width=width, color=color, encoding=encoding))
 
 
-def check_writable(path: Path | None) -> None:
+def check_writable(path: Path | None, option: str = "-o") -> None:
     """Refuse an output path before any work is done for it.
 
     Raises
@@ -85,10 +85,10 @@ def check_writable(path: Path | None) -> None:
     if path is None:
         return
     if path.is_dir():
-        raise ConfigError("is a folder", path="-o", given=str(path), allowed="a file")
+        raise ConfigError("is a folder", path=option, given=str(path), allowed="a file")
     if not path.absolute().parent.is_dir():
         raise ConfigError(
-            "there is no such folder", path="-o", given=str(path.parent), allowed="a folder"
+            "there is no such folder", path=option, given=str(path.parent), allowed="a folder"
         )
 
 

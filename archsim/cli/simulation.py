@@ -22,6 +22,7 @@ from archsim.request import RunRequest
 if TYPE_CHECKING:
     from archsim.explanation import Explanation
     from archsim.results import Result
+    from archsim.timeline_export import TimelineExport
 
 INFEASIBLE: Final = 3
 MAX_RESULT_BYTES: Final = 64 * 2**20
@@ -72,12 +73,30 @@ class Printing:
     as_csv: bool = False
     output: Path | None = None
     explain: bool = False
+    perfetto: Path | None = None
+    window: str | None = None
 
     def check(self) -> None:
         """Refuse what cannot be done before any work is done for it."""
         if self.as_json and self.as_csv:
             raise ConfigError("choose one of --json and --csv")
         check_writable(self.output)
+        check_writable(self.perfetto, "--perfetto")
+        if self.window is not None and self.perfetto is None:
+            raise ConfigError("is part of a timeline", path="--window", allowed="with --perfetto")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but the result is wanted."""
+        return not self.explain and self.perfetto is None and self.window is None
+
+    def timeline(self) -> TimelineExport | None:
+        """Return what collects the timeline, if one is wanted."""
+        if self.perfetto is None:
+            return None
+        from archsim.timeline_export import TimelineExport, Window
+
+        return TimelineExport(None if self.window is None else Window.parse(self.window))
 
     @property
     def saves_csv(self) -> bool:
@@ -96,20 +115,24 @@ def run_once(hardware: str | None, model: str | None, chosen: Choices, printing:
         )
     printing.check()
     request = chosen.request(hardware, model)
+    timeline = printing.timeline()
+    observe = None if timeline is None else timeline.observe
     explanation = None
     with progress_bar(f"{hardware} · {model}") as report:
         if printing.explain:
             from archsim.explanation import explain
 
-            result, explanation = explain(request, report)
+            result, explanation = explain(request, report, observe)
         else:
-            result = request.simulate(report)
+            result = request.simulate(report, observe)
+    if timeline is not None and printing.perfetto is not None and result.feasible:
+        write_file(printing.perfetto, timeline.text())
     return publish(result, printing, explanation)
 
 
 def run_again(path: Path, names: Sequence[str | None], chosen: Choices, printing: Printing) -> int:
     """Simulate the resolved configuration of a saved result; return the exit code."""
-    if any(name is not None for name in names) or chosen != Choices() or printing.explain:
+    if any(name is not None for name in names) or chosen != Choices() or not printing.is_plain:
         raise ConfigError(
             "--from repeats a run as it was: it takes no machine, model or option",
             allowed="--json, --csv and -o",
