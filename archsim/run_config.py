@@ -39,6 +39,8 @@ def write_workload(workload: Workload) -> dict[str, Json]:
         "adapters": workload.adapters,
         "adapter_rank": workload.adapter_rank,
         "dequantise": workload.dequantise,
+        "sparsity": workload.sparsity,
+        "sampled": workload.sampled,
         "model": cast("Json", model),
     }
 
@@ -77,6 +79,8 @@ def read_workload(load: Mapping[str, Json]) -> Workload:
         adapters=value(load, "adapters", int),
         adapter_rank=value(load, "adapter_rank", int),
         dequantise=value(load, "dequantise", bool),
+        sparsity=value(load, "sparsity", str),
+        sampled=value(load, "sampled", int),
     )
 
 

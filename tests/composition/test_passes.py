@@ -14,7 +14,7 @@ from archsim.engine import interpret, run_program
 from archsim.errors import ConfigError
 from archsim.results import Result
 from tests.composition.samples import CACHE, machine, map_pass, run, small, tiny
-from workloads import load_workload
+from workloads import Workload, load_workload
 from workloads.mixed_batch import load_mixed
 
 
@@ -127,11 +127,18 @@ def test_progress_is_told_after_every_pass():
         load_workload("llama3.2-1b", phase="decode", context=64, batch=4, adapters=2),
         load_workload("mixtral-8x7b", phase="decode", context=64, batch=2),
         load_workload("t5-small", context=64, source=32),
+        load_workload("llama3.2-1b", phase="decode", context=64, sparsity="2:4", sampled=1),
         load_mixed("llama3.2-1b", [(1, 100), (1, 100), (32, 0)]),
     ],
-    ids=["chunk", "verify", "adapters", "experts", "two-sided", "mixed"],
+    ids=["chunk", "verify", "adapters", "experts", "two-sided", "sparse", "mixed"],
 )
 def test_every_kind_of_pass_runs_again_to_the_same_bytes(load):
     first = run("array128-lpddr5", load, ignore_capacity=True)
     assert first.roofline.bound_s <= first.latency_s
     assert simulate_config(first.config).to_json() == first.to_json()
+
+
+def test_a_configuration_has_every_choice_of_a_workload():
+    made = {"stages", "warnings"}
+    chosen = {item.name for item in dataclasses.fields(Workload)} - made
+    assert chosen <= set(run(small(), tiny()).config["workload"])
