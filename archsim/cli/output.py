@@ -80,10 +80,14 @@ def check_writable(path: Path | None, option: str = "-o") -> None:
     Raises
     ------
     ConfigError
-        The folder does not exist, or the path is a folder itself.
+        The folder does not exist, the path is a folder itself, or it looks like an option.
     """
     if path is None:
         return
+    if str(path).startswith("-"):
+        raise ConfigError(
+            "needs the name of a file", path=option, given=str(path), allowed="a file, ./-x for -x"
+        )
     if path.is_dir():
         raise ConfigError("is a folder", path=option, given=str(path), allowed="a file")
     if not path.absolute().parent.is_dir():

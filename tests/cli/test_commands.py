@@ -238,3 +238,11 @@ def test_main_takes_the_words_of_the_process(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["archsim", "--version"])
     assert main() == 0
     assert capsys.readouterr().out.startswith("archsim")
+
+
+def test_an_option_is_no_file_to_write(archsim, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = archsim("schema", "hardware", "-o", "--json")
+    assert done.code == 2
+    assert "-o: needs the name of a file; given '--json'" in done.err
+    assert not list(tmp_path.iterdir())
