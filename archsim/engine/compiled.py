@@ -14,12 +14,13 @@ from array import array
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, cast
 
-from archsim.engine import folding, kernel, layout
+from archsim.engine import folding, kernel, layout, walking
 
 Advance = Callable[[layout.Memory, layout.Memory, layout.Memory], int]
+Trace = Callable[[layout.Memory, layout.Memory, layout.Memory, layout.Memory], int]
 
 CALLEES_FIRST = (
     kernel.run_plain,
@@ -43,14 +44,48 @@ CALLEES_FIRST = (
 """Every function that `archsim.engine.kernel.advance` needs, each after those that it calls."""
 
 
-def _newest_source() -> str:
-    """File of the kernel that changed last.
+WALK_CALLEES_FIRST = (
+    walking.order_rows,
+    walking.find_row,
+    walking.count_per_period,
+    walking.is_seen,
+    walking.follow,
+    walking.count_edges,
+)
+"""The same for `archsim.engine.walking.trace`."""
+
+
+def _newest_source(*modules: ModuleType) -> str:
+    """File of a kernel that changed last.
 
     numba decides by the file of a function whether its cached code is stale, and does not look at
     the functions it calls; naming the newest file for all of them makes every change count.
     """
-    files = [inspect.getsourcefile(module) for module in (layout, folding, kernel)]
+    files = [inspect.getsourcefile(module) for module in modules]
     return max((name for name in files if name), key=lambda name: Path(name).stat().st_mtime_ns)
+
+
+def _linked(
+    entry: FunctionType,
+    callees: tuple[object, ...],
+    modules: tuple[ModuleType, ...],
+    compile_callee: Callable[[FunctionType], object],
+) -> FunctionType:
+    source = _newest_source(*modules)
+    space: dict[str, object] = {"__name__": entry.__module__}
+    for module in modules:
+        space |= {name: value for name, value in vars(module).items() if type(value) is int}
+
+    def twin(function: object) -> FunctionType:
+        plain = cast("FunctionType", function)
+        made = FunctionType(plain.__code__.replace(co_filename=source), space, plain.__name__)
+        made.__module__ = plain.__module__
+        made.__qualname__ = plain.__qualname__
+        return made
+
+    for function in callees:
+        space[cast("FunctionType", function).__name__] = compile_callee(twin(function))
+    return twin(entry)
 
 
 def linked_advance(compile_callee: Callable[[FunctionType], object]) -> FunctionType:
@@ -61,19 +96,48 @@ def linked_advance(compile_callee: Callable[[FunctionType], object]) -> Function
     compile_callee : callable
         Given a function, returns what stands for it when the copy is compiled.
     """
-    source = _newest_source()
-    space: dict[str, object] = {**vars(layout), "__name__": kernel.__name__}
+    modules = (layout, folding, kernel)
+    return _linked(cast("FunctionType", kernel.advance), CALLEES_FIRST, modules, compile_callee)
 
-    def twin(function: object) -> FunctionType:
-        plain = cast("FunctionType", function)
-        made = FunctionType(plain.__code__.replace(co_filename=source), space, plain.__name__)
-        made.__module__ = plain.__module__
-        made.__qualname__ = plain.__qualname__
-        return made
 
-    for function in CALLEES_FIRST:
-        space[function.__name__] = compile_callee(twin(function))
-    return twin(kernel.advance)
+def linked_trace(compile_callee: Callable[[FunctionType], object]) -> FunctionType:
+    """Return the same for `archsim.engine.walking.trace`."""
+    modules = (layout, walking)
+    return _linked(cast("FunctionType", walking.trace), WALK_CALLEES_FIRST, modules, compile_callee)
+
+
+def _machine_code(
+    link: Callable[[Callable[[FunctionType], object]], FunctionType], num_arguments: int
+) -> Callable[..., int]:
+    """Compile an entry point, or load it, as a function of so many ``array("q")``."""
+    import numba
+
+    options: dict[str, Any] = {"nopython": True, "error_model": "numpy"}
+    # Callees take pointers and are only called from compiled code: no wrappers.
+    bare: dict[str, Any] = {"no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+    pointer = cast("Any", numba.types.CPointer)(numba.types.int64)
+    signature = numba.types.int64(*[pointer] * num_arguments)
+    entry = link(lambda function: numba.jit(function, **options, **bare))
+    try:
+        made: Any = numba.cfunc(signature, cache=True, **options)(entry)
+    except RuntimeError:
+        # numba found no folder that it can write to.
+        made = numba.cfunc(signature, **options)(entry)
+    arguments = [ctypes.c_void_p] * num_arguments
+    call = ctypes.CFUNCTYPE(ctypes.c_int64, *arguments)(int(made.address))
+
+    def run(*memories: layout.Memory) -> int:
+        return int(call(*map(_address, memories)))
+
+    # The machine code lives as long as `made` does.
+    run.__dict__["made"] = made
+    return run
+
+
+def _is_disabled() -> bool:
+    import numba
+
+    return bool(cast("Any", numba.config).DISABLE_JIT)
 
 
 @cache
@@ -82,30 +146,13 @@ def compiled_advance() -> Advance:
 
     It works on ``array("q")`` only and releases the interpreter lock while it runs.
     """
-    import numba
+    return kernel.advance if _is_disabled() else _machine_code(linked_advance, 3)
 
-    if cast("Any", numba.config).DISABLE_JIT:
-        return kernel.advance
-    options: dict[str, Any] = {"nopython": True, "error_model": "numpy"}
-    # Callees take pointers and are only called from compiled code: no wrappers.
-    bare: dict[str, Any] = {"no_cfunc_wrapper": True, "no_cpython_wrapper": True}
-    pointer = cast("Any", numba.types.CPointer)(numba.types.int64)
-    signature = numba.types.int64(pointer, pointer, pointer)
-    entry = linked_advance(lambda function: numba.jit(function, **options, **bare))
-    try:
-        made: Any = numba.cfunc(signature, cache=True, **options)(entry)
-    except RuntimeError:
-        # numba found no folder that it can write to.
-        made = numba.cfunc(signature, **options)(entry)
-    address = ctypes.c_void_p
-    call = ctypes.CFUNCTYPE(ctypes.c_int64, address, address, address)(int(made.address))
 
-    def advance(mem: layout.Memory, log: layout.Memory, jumps: layout.Memory) -> int:
-        return int(call(_address(mem), _address(log), _address(jumps)))
-
-    # The machine code lives as long as `made` does.
-    advance.__dict__["made"] = made
-    return advance
+@cache
+def compiled_trace() -> Trace:
+    """Return the compiled `archsim.engine.walking.trace`, compiling or loading it."""
+    return walking.trace if _is_disabled() else _machine_code(linked_trace, 4)
 
 
 def _address(values: layout.Memory) -> int:

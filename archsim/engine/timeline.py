@@ -6,6 +6,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from archsim.engine.layout import JUMP_WIDTH, LOG_WIDTH
@@ -31,6 +32,16 @@ class _Jumps:
     base: list[int] = field(default_factory=list)
     count: list[int] = field(default_factory=list)
     jump: list[int] = field(default_factory=list)
+
+
+class _Index:
+    """Rows, instance numbers and jumps by operation, and what a period of each jump holds."""
+
+    def __init__(self, num_ops: int) -> None:
+        self.of_op: list[array[int]] = [array("q") for _ in range(num_ops)]
+        self.numbers: list[array[int]] = [array("q") for _ in range(num_ops)]
+        self.jumps = [_Jumps() for _ in range(num_ops)]
+        self.period: dict[tuple[int, int], tuple[int, int]] = {}
 
 
 class Log:
@@ -61,28 +72,35 @@ class Log:
         jumps: Sequence[int],
         num_jumps: int,
     ) -> None:
-        self._rows = rows
-        self._of_op: list[array[int]] = [array("q") for _ in range(num_ops)]
-        self._numbers: list[array[int]] = [array("q") for _ in range(num_ops)]
-        for row in range(0, num_rows * LOG_WIDTH, LOG_WIDTH):
+        self.num_ops = num_ops
+        self.rows = rows
+        self.num_rows = num_rows
+        self.jump_rows = jumps
+        self.num_jump_rows = num_jumps
+
+    @cached_property
+    def _index(self) -> _Index:
+        """Where each operation is recorded; long runs that nobody looks into do without."""
+        index = _Index(self.num_ops)
+        rows, jumps = self.rows, self.jump_rows
+        for row in range(0, self.num_rows * LOG_WIDTH, LOG_WIDTH):
             op = rows[row]
-            self._of_op[op].append(row)
-            self._numbers[op].append(rows[row + 1])
-        self._jumps = [_Jumps() for _ in range(num_ops)]
-        self._period: dict[tuple[int, int], tuple[int, int]] = {}
-        for row in range(0, num_jumps * JUMP_WIDTH, JUMP_WIDTH):
+            index.of_op[op].append(row)
+            index.numbers[op].append(rows[row + 1])
+        for row in range(0, self.num_jump_rows * JUMP_WIDTH, JUMP_WIDTH):
             jump, op, base, count, advance, copies = jumps[row : row + JUMP_WIDTH]
-            kept = self._jumps[op]
+            kept = index.jumps[op]
             kept.first.append(base + count)
             kept.last.append(base + count * (1 + copies))
             kept.base.append(base)
             kept.count.append(count)
             kept.jump.append(jump)
-            self._period[jump, op] = (count, advance)
+            index.period[jump, op] = (count, advance)
+        return index
 
     def place(self, op: int, number: int) -> Place:
         """Return where instance ``number`` of operation ``op`` is recorded."""
-        jumps = self._jumps[op]
+        jumps = self._index.jumps[op]
         copies: list[tuple[int, int]] = []
         while True:
             i = bisect_right(jumps.first, number) - 1
@@ -91,53 +109,53 @@ class Log:
             copy, rest = divmod(number - jumps.base[i], jumps.count[i])
             copies.append((jumps.jump[i], copy))
             number = jumps.base[i] + rest
-        position = bisect_left(self._numbers[op], number)
-        return Place(self._of_op[op][position], tuple(copies))
+        position = bisect_left(self._index.numbers[op], number)
+        return Place(self._index.of_op[op][position], tuple(copies))
 
     def start_ps(self, op: int, number: int) -> int:
         """Return the start of an instance in ps."""
         place = self.place(op, number)
-        start = self._rows[place.row + 2]
+        start = self.rows[place.row + 2]
         for jump, copy in place.copies:
-            start += copy * self._period[jump, op][1]
+            start += copy * self._index.period[jump, op][1]
         return start
 
     def starts_ps(self, op: int) -> list[int]:
         """Return the start of every instance of an operation in ps, all copies spelled out."""
-        jumps = self._jumps[op]
+        jumps = self._index.jumps[op]
         starts: list[int] = []
         done = 0
-        for row, number in zip(self._of_op[op], self._numbers[op], strict=True):
+        for row, number in zip(self._index.of_op[op], self._index.numbers[op], strict=True):
             while len(starts) < number:
                 self._copy(op, jumps, done, starts)
                 done += 1
-            starts.append(self._rows[row + 2])
+            starts.append(self.rows[row + 2])
         for rest in range(done, len(jumps.jump)):
             self._copy(op, jumps, rest, starts)
         return starts
 
     def _copy(self, op: int, jumps: _Jumps, which: int, starts: list[int]) -> None:
         base, count = jumps.base[which], jumps.count[which]
-        advance = self._period[jumps.jump[which], op][1]
+        advance = self._index.period[jumps.jump[which], op][1]
         period = starts[base : base + count]
         for copy in range(1, (jumps.last[which] - base) // count):
             starts += [start + copy * advance for start in period]
 
     def simulated(self) -> Iterator[tuple[int, int, int]]:
         """Yield operation, instance and start in ps of everything that was simulated."""
-        for op, rows in enumerate(self._of_op):
+        for op, rows in enumerate(self._index.of_op):
             for row in rows:
-                yield op, self._rows[row + 1], self._rows[row + 2]
+                yield op, self.rows[row + 1], self.rows[row + 2]
 
     def jumped(self) -> Iterator[tuple[int, int, range]]:
         """Yield jump, operation and the instances that the jump copied."""
-        for op, jumps in enumerate(self._jumps):
+        for op, jumps in enumerate(self._index.jumps):
             for jump, first, last in zip(jumps.jump, jumps.first, jumps.last, strict=True):
                 yield jump, op, range(first, last)
 
     def jump_edges(self, op: int) -> list[int]:
         """Return the first and last instance of each jump of an operation, and their neighbours."""
-        jumps = self._jumps[op]
+        jumps = self._index.jumps[op]
         edges = [*jumps.first, *jumps.last]
         return sorted({max(edge + step, 0) for edge in edges for step in (-1, 0)})
 
@@ -147,7 +165,7 @@ class Log:
 
     def binding_at(self, place: Place) -> tuple[int, int, int]:
         """Return what decided the instance at a place: code, source operation and instance."""
-        code, source, index = self._rows[place.row + 3 : place.row + 6]
+        code, source, index = self.rows[place.row + 3 : place.row + 6]
         for jump, copy in place.copies:
             index += copy * self.per_period(jump, source)
         return code, source, index
@@ -155,11 +173,11 @@ class Log:
     def periods(self) -> dict[int, dict[int, int]]:
         """Return the advance in ps per period of each operation that runs in it, by jump."""
         found: dict[int, dict[int, int]] = {}
-        for (jump, op), (_, advance) in self._period.items():
+        for (jump, op), (_, advance) in self._index.period.items():
             found.setdefault(jump, {})[op] = advance
         return found
 
     def per_period(self, jump: int, op: int) -> int:
         """Return the instances of an operation in one period of a jump, 0 if it is outside."""
-        known = self._period.get((jump, op))
+        known = self._index.period.get((jump, op))
         return known[0] if known else 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from archsim.engine.long_walk import LongWalk, suits
 from archsim.engine.path import Repeat, Step, Weight, count_steps, count_weights, walk
 from archsim.engine.pressure import missing_back_pressure
 from archsim.engine.timeline import Log
@@ -151,7 +152,12 @@ class Timing:
         last = self._last_op()
         if last is None:
             return {}
-        return count_weights(self.program, count_steps(self.path), last)
+        log, steps = self._kept_log(), None
+        if suits(self.program, log):
+            steps = LongWalk(self.program, log).run(last, self.instance_counts[last] - 1)
+        if steps is None:
+            steps = count_steps(self.path)
+        return count_weights(self.program, steps, last)
 
     @cached_property
     def attribution(self) -> tuple[PathShare, ...]:
