@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test test-slow lint fuzz docs bench clean
+.PHONY: demo test test-slow lint simulator rtl-verilator rtl-synth fuzz bench clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("archsim needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
@@ -17,7 +17,6 @@ $(VENV)/.test-installed: $(VENV)/.installed
 	touch $@
 
 # Icarus Verilog runs the register-transfer blocks; Debian and Ubuntu carry it.
-.PHONY: simulator
 simulator:
 	@command -v iverilog >/dev/null || { \
 	    sudo="$$(command -v sudo || true)"; \
@@ -39,6 +38,13 @@ test: lint simulator
 test-slow: test
 	ARCHSIM_REQUIRE_RTL=1 $(BIN)/python -m pytest -m slow -n $(WORKERS)
 	$(MAKE) fuzz
+
+# The reference blocks on a second simulator, and their cells against the stored band.
+rtl-verilator: $(VENV)/.test-installed simulator
+	ARCHSIM_REQUIRE_RTL=1 $(BIN)/python -m pytest tests/rtl/test_cross_check.py -k verilator
+
+rtl-synth: $(VENV)/.test-installed simulator
+	ARCHSIM_REQUIRE_RTL=1 $(BIN)/python -m pytest tests/rtl/test_cross_check.py -k cell
 
 fuzz: $(VENV)/.test-installed
 	$(BIN)/python -m tests.fuzz.run --inputs 100000 --seed 0
