@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from archsim.engine.interpreter import Interpretation, interpret
+    from archsim.engine.retiming import Times, simulate_many
     from archsim.engine.run import run_program, warmup
     from archsim.engine.sensitivity import sensitivities
     from archsim.engine.timing import PathShare, Timing
@@ -18,20 +19,24 @@ if TYPE_CHECKING:
 _HOMES = {
     "Interpretation": "archsim.engine.interpreter",
     "PathShare": "archsim.engine.timing",
+    "Times": "archsim.engine.retiming",
     "Timing": "archsim.engine.timing",
     "interpret": "archsim.engine.interpreter",
     "run_program": "archsim.engine.run",
     "sensitivities": "archsim.engine.sensitivity",
+    "simulate_many": "archsim.engine.retiming",
     "warmup": "archsim.engine.run",
 }
 
 __all__ = [
     "Interpretation",
     "PathShare",
+    "Times",
     "Timing",
     "interpret",
     "run_program",
     "sensitivities",
+    "simulate_many",
     "warmup",
 ]
 

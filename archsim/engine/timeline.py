@@ -173,8 +173,9 @@ class Log:
     def periods(self) -> dict[int, dict[int, int]]:
         """Return the advance in ps per period of each operation that runs in it, by jump."""
         found: dict[int, dict[int, int]] = {}
-        for (jump, op), (_, advance) in self._index.period.items():
-            found.setdefault(jump, {})[op] = advance
+        for row in range(0, self.num_jump_rows * JUMP_WIDTH, JUMP_WIDTH):
+            jump, op = self.jump_rows[row : row + 2]
+            found.setdefault(jump, {})[op] = self.jump_rows[row + 4]
         return found
 
     def per_period(self, jump: int, op: int) -> int:
