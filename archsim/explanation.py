@@ -40,17 +40,21 @@ class Explanation:
         parameter, s, by its dotted path and by resource and cause.
     refused
         Structural parameters that could not be changed, with the reason.
+    notes
+        What the engine noted about the programs: operations without back-pressure.
     machine
         Where it ran; None before a pass was seen.
     """
 
     acts_s: dict[str, dict[Share, float]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
     machine: Machine | None = None
 
     def observe(self, seen: TimedPass) -> None:
         """Add a pass that was timed."""
         self.machine = seen.machine
+        self.notes.update(dict.fromkeys(seen.timing.missing_back_pressure))
         value = seen.machine.value
         for path, parts in reasons(seen.timing.program, seen.timing, value).items():
             scale = value(path) / PS_PER_S

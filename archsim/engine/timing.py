@@ -91,14 +91,17 @@ class Timing:
         }
 
     @cached_property
-    def warnings(self) -> tuple[str, ...]:
-        """What a reader should know: of the program, and operations without back-pressure.
+    def missing_back_pressure(self) -> tuple[str, ...]:
+        """A sentence for each operation that ran ahead of its readers without bound.
 
-        The latter show in loops that were folded, in a run that kept its log.
+        They show in loops that were folded, in a run that kept its log.
         """
-        if self.log is None:
-            return self.program.warnings
-        return self.program.warnings + missing_back_pressure(self.program, self.log)
+        return () if self.log is None else missing_back_pressure(self.program, self.log)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader should know: of the program, and of operations without back-pressure."""
+        return self.program.warnings + self.missing_back_pressure
 
     def start_ps(self, op: str, number: int) -> int:
         """Return the start of an instance in ps.

@@ -37,6 +37,8 @@ def render_explanation(result: Result, explanation: Explanation) -> RenderableTy
             words.append(f"of {percent(acts)} in all; the rest ties with another limit")
         grid.add_row(f"{elasticity:.3f} %", f"{path}\n  {', '.join(words) or 'hardly anything'}")
     parts: list[RenderableType] = [Section("Why", grid)]
+    if explanation.notes:
+        parts.append(Section("About the program", bullets(list(explanation.notes))))
     if explanation.refused:
         lines = [f"{path} × 2: {reason}" for path, reason in sorted(explanation.refused.items())]
         parts.append(Section("Could not be changed", bullets(lines)))

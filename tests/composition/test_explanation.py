@@ -75,6 +75,13 @@ def test_a_change_that_the_machine_refuses_is_named():
     assert "lanes × 2: " in to_text(render_explanation(result, explanation), width=200)
 
 
+def test_what_the_engine_notes_is_said(explained):
+    result, explanation = explained
+    note = "operation 'load' runs ever further ahead of 'work'"
+    noted = dataclasses.replace(explanation, notes={note: None})
+    assert note in to_text(render_explanation(result, noted), width=200)
+
+
 def test_capacity_is_doubled_where_it_is_on_chip():
     changes = dict(structural_changes(load_hardware("tpu-v4i")))
     capacities = sorted(path for path in changes if path.endswith("capacity"))
