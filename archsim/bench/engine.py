@@ -5,8 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from archsim.bench.measure import CALIBRATION, REPEATS, best_cpu_s, calibration_per_s, metric
-from archsim.engine import Timing, run_program, warmup
-from archsim.program import Program, ProgramBuilder
+from archsim.engine import Times, Timing, run_program, simulate_many, warmup
+from archsim.program import Program, ProgramBuilder, affine
+
+RETIMED_SETS = 2000
+"""Sets of times in the bench of re-timing."""
 
 CHECKED_TURNS = 20_000
 """Iterations of the loop whose every start is compared, folded with unrolled."""
@@ -53,6 +56,27 @@ def tile_nest(rows: int, columns: int) -> Program:
     b.after(work, post, back=2)
     b.after(store, post)
     b.after(post, store)
+    return b.build()
+
+
+def causal_attention(rows: int) -> Program:
+    """Return one head of causal attention: the trip of the inner loop is the row."""
+    b = ProgramBuilder("causal-attention")
+    dma, array, vector = b.resource("dma"), b.resource("array"), b.resource("vector")
+    load = b.op("load", holds=[(dma, 30)], latency=55, cause="bandwidth")
+    score = b.op("score", holds=[(array, 40)], latency=60, cause="compute")
+    soft = b.op("soft", holds=[(vector, 25)], latency=25, cause="compute")
+    store = b.op("store", holds=[(dma, 10)], latency=20, cause="bandwidth")
+    with b.loop(rows, "row") as row:
+        with b.loop(affine(1, 1, row), "column") as column:
+            for op in (load, score, soft):
+                b.place(op)
+        b.place(store)
+    b.after(score, load)
+    b.after(load, score, back=2)
+    b.after(soft, score)
+    b.after(soft, soft, delay=31, anchor="start", scope=column)
+    b.after(store, soft)
     return b.build()
 
 
@@ -106,10 +130,36 @@ def run(*, turns: int = 1_000_000, repeats: int = REPEATS) -> dict[str, object]:
         metric("folded_speed_up", seconds["flat_body"] / folded_s, "x"),
         metric("folded_simulated", folded.simulated, "operations"),
     ]
+    metrics += _causal(max(turns // 244, 1), repeats) + _retiming(repeats, calibration)
     unrolled = run_program(flat, fold=False, path=False, backend="jit")
-    checked = [flat_body(min(turns, CHECKED_TURNS)), tile_nest(100, 40)]
+    checked = [flat_body(min(turns, CHECKED_TURNS)), tile_nest(100, 40), causal_attention(60)]
     exact = same_results(folded, unrolled) and all(
         same_results(run_program(p, backend="jit"), run_program(p, fold=False, backend="jit"))
         for p in checked
     )
     return {"bench": "engine", "metrics": metrics, "exact": exact}
+
+
+def _causal(rows: int, repeats: int) -> list[dict[str, object]]:
+    """Measure a triangular loop: a million tokens in tiles of 256 are 4096 rows."""
+    program = causal_attention(rows)
+    lean_s = best_cpu_s(lambda: run_program(program, path=False, backend="jit"), repeats)
+    traced_s = best_cpu_s(lambda: run_program(program, backend="jit").attribution, repeats)
+    simulated = run_program(program, path=False, backend="jit").simulated
+    return [
+        metric("causal_time", lean_s, "s"),
+        metric("causal_time_with_critical_path", traced_s, "s"),
+        metric("causal_simulated", simulated, "operations"),
+        metric("causal_operations", sum(program.instance_counts), "operations"),
+    ]
+
+
+def _retiming(repeats: int, calibration: float) -> list[dict[str, object]]:
+    """Measure runs of one small structure under many sets of times."""
+    program = tile_nest(4, 6)
+    sets = [
+        Times([50 + n % 9, 90, 40, 30], program.latencies_ps, program.delays_ps)
+        for n in range(RETIMED_SETS)
+    ]
+    seconds = best_cpu_s(lambda: simulate_many(program, sets), repeats)
+    return [metric("retimed_small_programs", len(sets) / seconds, "programs/s", calibration)]

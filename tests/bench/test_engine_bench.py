@@ -17,6 +17,9 @@ def test_shape_and_exactness():
         "unfolded_flat_body",
         "unfolded_tile_nest",
         "folded_speed_up",
+        "causal_time",
+        "causal_time_with_critical_path",
+        "retimed_small_programs",
     }
     assert all(set(entry) == {"name", "value", "unit", "ratio_to"} for entry in result["metrics"])
     assert metrics["unfolded_flat_body"]["ratio_to"]["calibration_loop"] > 0
