@@ -259,6 +259,9 @@ class _Writer:
         for target in (*roles["reads"], first):
             for source in inputs:
                 b.after(target, source)
+        for reads in roles["reads"]:
+            # Operands are not read before the unit takes them up, at most a step ahead.
+            b.after(reads, first, anchor="start")
         for marker in self.stored.values():
             b.after(first, marker, back=2)
         if step.writes is not None:
