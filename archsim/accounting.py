@@ -48,6 +48,8 @@ class Totals:
         limits tie, that of an improvement.
     operations, simulated, jumps
         Size of the programs and the engine's work.
+    warnings
+        What the engine noticed: waits that can never hold, missing back-pressure.
     """
 
     latency_ps: int = 0
@@ -60,6 +62,7 @@ class Totals:
     operations: int = 0
     simulated: int = 0
     jumps: int = 0
+    warnings: tuple[str, ...] = ()
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(
@@ -73,6 +76,7 @@ class Totals:
             self.operations + other.operations,
             self.simulated + other.simulated,
             self.jumps + other.jumps,
+            tuple(dict.fromkeys(self.warnings + other.warnings)),
         )
 
     @property
@@ -127,6 +131,7 @@ def account(mapped: MappedPass, timing: Timing, machine: Machine) -> Totals:
         operations=sum(timing.instance_counts),
         simulated=timing.simulated,
         jumps=timing.jumps,
+        warnings=timing.warnings,
     )
 
 

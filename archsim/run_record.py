@@ -177,7 +177,7 @@ class RunRecord:
             sensitivities=self._sensitivities(totals),
             roofline=self._roofline(bound),
             engine=EngineStatistics(totals.operations, totals.simulated, totals.jumps),
-            warnings=self.workload.warnings,
+            warnings=self.workload.warnings + totals.warnings,
             assumptions=tuple(self._assumptions(outcome)),
         )
 
