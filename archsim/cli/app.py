@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from archsim.cli import model as model_commands
+from archsim.cli import rtl as rtl_commands
 
 app = typer.Typer(
     name="archsim",
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 
 app.add_typer(model_commands.commands, name="model")
+app.add_typer(rtl_commands.commands, name="rtl")
 
 Phase = Annotated[str | None, typer.Option(help="prefill, decode or generate.")]
 Batch = Annotated[int | None, typer.Option(help="Sequences side by side.")]

@@ -35,7 +35,7 @@ def load_blocks(root: Path) -> None:
     """
     if not (root / "rtl_ref" / "__init__.py").is_file():
         raise NotRunError(
-            "suite 'rtl' needs the reference blocks of a source checkout (folder rtl_ref)"
+            "the register-transfer blocks are part of a source checkout only (folder rtl_ref)"
         )
     if importlib.util.find_spec("rtl_ref") is None:
         sys.path.append(str(root))

@@ -18,7 +18,7 @@ from cocotb.clock import Clock
 from cocotb.handle import LogicArrayObject, LogicObject
 from cocotb.triggers import RisingEdge
 
-from rtl_ref.harness.blocks import Block, Config, load_block
+from rtl_ref.harness.blocks import Block, Config, load_block, single_case
 
 Signal = LogicObject | LogicArrayObject
 Dut: TypeAlias = Any
@@ -26,7 +26,7 @@ Dut: TypeAlias = Any
 
 JOB: dict[str, Any] = json.loads(os.environ["ARCHSIM_RTL_JOB"])
 BLOCK: Block = load_block(JOB["block"])
-CONFIG: Config = BLOCK.configs[JOB["config"]]
+CONFIG: Config = single_case(BLOCK.configs[JOB["config"]], JOB["case"])
 
 FIXED_SEEDS = (1, 2, 3)
 SEEDS = (*FIXED_SEEDS, int(JOB["seed"]))
@@ -40,6 +40,8 @@ LIMIT = 5_000
 
 _coverage: Counter[str] = Counter()
 _measured: list[tuple[str, int, int]] = []
+_samples: list[list[str]] = []
+_ends: list[int] = []
 
 
 def cover(*names: str) -> None:
@@ -53,11 +55,17 @@ def cover(*names: str) -> None:
 def measure(case: object, law: int, measured: int) -> None:
     """Note what a directed case took; see `check_laws`."""
     _measured.append((str(case), law, measured))
+    _ends.append(len(_samples) - 1)
 
 
 def write_report() -> None:
-    """Write coverage and measurements where the runner looks for them."""
-    data = {"coverage": _coverage, "measured": _measured}
+    """Write coverage, measurements and samples where the runner looks for them."""
+    data = {
+        "coverage": _coverage,
+        "measured": _measured,
+        "samples": _samples,
+        "ends": _ends,
+    }
     Path(JOB["report"]).write_text(json.dumps(data), encoding="utf-8")
 
 
@@ -275,10 +283,16 @@ class Bench:
         self.parts: list[Part] = []
         self._quiet = quiet
         Clock(dut.clk_i, 10, "ns").start()
+        self._recorded: list[Signal] = [getattr(dut, name) for name in JOB["ports"]]
 
     def add(self, *parts: Part) -> None:
         """Let parts take part in every further edge."""
         self.parts.extend(parts)
+
+    async def _rising_edge(self) -> None:
+        await RisingEdge(self.dut.clk_i)
+        if self._recorded:
+            _samples.append([str(signal.value) for signal in self._recorded])
 
     async def reset(self) -> None:
         """Assert reset for three edges; release it right after an edge, as a flop would."""
@@ -286,9 +300,9 @@ class Bench:
         for part in self.parts:
             part.clear()
         for _ in range(3):
-            await RisingEdge(self.dut.clk_i)
+            await self._rising_edge()
         self.dut.rst_ni.value = 1
-        await RisingEdge(self.dut.clk_i)
+        await self._rising_edge()
         for signal in self._quiet:
             assert int(signal.value) == 0, f"{signal._name} is not 0 after reset"
         for part in self.parts:
@@ -297,7 +311,7 @@ class Bench:
     async def step(self, edges: int = 1) -> None:
         """Move on by whole edges."""
         for _ in range(edges):
-            await RisingEdge(self.dut.clk_i)
+            await self._rising_edge()
             self.edge += 1
             for part in self.parts:
                 part.sample(self.edge)

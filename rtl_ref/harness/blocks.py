@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,11 @@ class Config:
     cases: tuple[Case, ...]
 
 
+def single_case(config: Config, index: int | None) -> Config:
+    """Return the build with one of its cases alone, or as it is for None."""
+    return config if index is None else replace(config, cases=(config.cases[index],))
+
+
 @dataclass(frozen=True, slots=True)
 class Mutant:
     """A seeded fault: one text of one source replaced at build time.
@@ -58,7 +63,19 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A reference block as its ``cases.yaml`` describes it."""
+    """A reference block as its ``cases.yaml`` describes it.
+
+    Attributes
+    ----------
+    name, top, sources, law
+        What it is called, its top module, its files, and the law of its cycles.
+    configs, bins, mutants
+        Builds with their cases, coverage bins, and seeded faults.
+    signed
+        Ports whose values are two's complement.
+    names
+        For a port that carries a code, what to call the values from 0 up.
+    """
 
     name: str
     top: str
@@ -67,11 +84,21 @@ class Block:
     configs: dict[str, Config]
     bins: tuple[str, ...]
     mutants: dict[str, Mutant]
+    signed: tuple[str, ...] = ()
+    names: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
         """Where the block's files are."""
         return ROOT / self.name
+
+    def case_names(self) -> dict[str, tuple[str, int]]:
+        """Return the build and the index of each case by its name, ``build-number`` from 1."""
+        return {
+            f"{config.name}-{number + 1}": (config.name, number)
+            for config in self.configs.values()
+            for number in range(len(config.cases))
+        }
 
     @property
     def num_cases(self) -> int:
@@ -109,4 +136,9 @@ def load_block(name: str) -> Block:
     if len(set(bins)) < len(bins):
         raise ValueError(f"{name}: a coverage bin is listed twice")
     sources = tuple((folder / source).resolve() for source in data["sources"])
-    return Block(name, data["top"], sources, data["law"], configs, bins, mutants)
+    shown = data.get("waves", {})
+    return Block(
+        *(name, data["top"], sources, data["law"], configs, bins, mutants),
+        signed=tuple(shown.get("signed", ())),
+        names=shown.get("names", {}),
+    )

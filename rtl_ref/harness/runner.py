@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import xml.etree.ElementTree as ET
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,8 @@ def simulate(
     seed: int = 0,
     waves: bool = False,
     only: str | None = None,
+    case: int | None = None,
+    ports: Sequence[str] = (),
 ) -> Outcome:
     """Build one configuration and run its whole bench.
 
@@ -122,6 +125,10 @@ def simulate(
         Record a waveform in `folder`.
     only
         Regular expression of the tests to run.
+    case
+        Index of the one directed case to run; None runs all.
+    ports
+        Names of top-level ports whose values on every edge are kept in the report.
 
     Raises
     ------
@@ -154,7 +161,14 @@ def simulate(
     if simulator == "icarus":
         _check_messages(log)
     report, results = folder / "report.json", folder / "results.xml"
-    job = {"block": block.name, "config": config, "seed": seed, "report": str(report)}
+    job = {
+        "block": block.name,
+        "config": config,
+        "seed": seed,
+        "report": str(report),
+        "case": case,
+        "ports": list(ports),
+    }
     failed = False
     try:
         runner.test(
