@@ -5,7 +5,7 @@ long-run popularity, h a first-order autoregressive process with factor φ and v
 neighbouring tokens share, n ~ N(0, 1) fresh for every token. The K best are chosen. With coupling c
 a layer mixes in the permuted scores of the layer before: c z'[P] + √(1-c²) z.
 
-Calibrations reproduce published cache hit rates and the overlap of neighbouring tokens:
+Calibrations are fitted to published cache hit rates and the overlap of neighbouring tokens:
 
 =================== ==== ==== ==== ============================================================
 id                  σ    φ    w    what it is fitted to
