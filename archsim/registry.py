@@ -1,4 +1,4 @@
-"""Plug-ins by name: components, mappers, workloads, hardware, suites, benches.
+"""Plug-ins by name: components, mappers, workloads, hardware, suites, benches, figures.
 
 Every package, ours included, contributes through entry points of a group ``archsim.<what>``. A
 value is ``module:attribute`` or, where YAML is expected, ``package:folder`` (``.`` is the package's
@@ -196,3 +196,4 @@ workloads = Registry("archsim.workloads")
 hardware = Registry("archsim.hardware")
 suites = Registry("archsim.suites")
 benches = Registry("archsim.benches")
+figures = Registry("archsim.figures")

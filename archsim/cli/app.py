@@ -247,7 +247,8 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="KIND", help="hardware, models, mappers, components, suites or benches."
+            metavar="KIND",
+            help="hardware, models, mappers, components, suites, benches or figures.",
         ),
     ],
     as_json: AsJson = False,
@@ -273,6 +274,25 @@ def validate(
     from archsim.cli import scoring
 
     return scoring.validate(suite, data, output=output, as_json=as_json)
+
+
+@app.command()
+def figure(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="See list figures.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Picture: .pdf, .png or .svg."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE_OR_DIR", help="Published points to draw beside.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> int:
+    """Draw a figure and write its data as CSV beside it; without -o print the data."""
+    from archsim.cli import figures
+
+    return figures.figure(name, output, data, seed, as_json=as_json)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from archsim.errors import ConfigError, nearest
 if TYPE_CHECKING:
     from archsim.registry import Registry
 
-KINDS: Final = ("hardware", "models", "mappers", "components", "suites", "benches")
+KINDS: Final = ("hardware", "models", "mappers", "components", "suites", "benches", "figures")
 
 
 class Listing(NamedTuple):
@@ -144,6 +144,12 @@ def _benches() -> Listing:
     return _plugins(benches, "bench", "measures", _first_line)
 
 
+def _figures() -> Listing:
+    from archsim.registry import figures
+
+    return _plugins(figures, "figure", "shows", lambda figure: str(getattr(figure, "title", "")))
+
+
 def _plugins(
     registry: Registry, title: str, subtitle: str, describe: Callable[[object], str]
 ) -> Listing:
@@ -177,4 +183,5 @@ _LISTERS: Final = {
     "components": _components,
     "suites": _suites,
     "benches": _benches,
+    "figures": _figures,
 }

@@ -97,15 +97,20 @@ def check_writable(path: Path | None, option: str = "-o") -> None:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the new one, never half of it."""
+    """Write a text so that a reader sees the old file or the new one, never half of it."""
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes so that a reader sees the old file or the new one, never half of it."""
     target = path.resolve()
     if target.exists() and not target.is_file():
         # A pipe or a device such as /dev/stdout cannot be replaced.
-        target.write_text(text, encoding="utf-8", errors="backslashreplace")
+        target.write_bytes(content)
         return
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8", errors="backslashreplace")
+        part.write_bytes(content)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ FLOORS = (
         *("explanation", "timeline_export", "trace_events"),
     },
     {"report", "validation", "bench"},
+    {"figures"},
     {"cli"},
 )
 """Parts of archsim by floor. What only types name may stand higher: it is not needed to run."""

@@ -1,0 +1,1 @@
+"""Pictures for papers: each is a plug-in that computes its data, then draws it."""
