@@ -14,6 +14,7 @@ FLOORS = (
     {"errors", "units", "expression", "numberformat", "registry", "config"},
     {"program"},
     {"cost", "engine"},
+    {"dram"},
     {"components", "results", "mapping"},
     {"machine", "machine_checks", "machine_config"},
     {

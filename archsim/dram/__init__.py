@@ -1,0 +1,1 @@
+"""Memory at the level of its commands: standards, controller, streams, checker, patterns."""
