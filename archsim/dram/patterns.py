@@ -63,15 +63,15 @@ class Requests(NamedTuple):
         Block of each request, int64, shape (n,).
     writes
         Whether it writes, bool, shape (n,).
-    not_before_cycles
-        First clock cycle in which it may be sent, int64, shape (n,).
+    earliest_ticks
+        First controller tick in which it may be sent, int64, shape (n,).
     window
         Most requests outstanding at a time; 0 for no limit.
     """
 
     blocks: INT64
     writes: npt.NDArray[np.bool_]
-    not_before_cycles: INT64
+    earliest_ticks: INT64
     window: int = 0
 
 
@@ -109,8 +109,8 @@ class Pattern:
         Blocks that ``random``, ``chunk`` and ``zipf`` choose from; 0 for all.
     skew
         Exponent of ``zipf`` in hundredths.
-    gap_cycles
-        Request i is not sent before cycle ``i * gap``.
+    gap_ticks
+        Request i is not sent before tick ``i * gap``.
     window
         Most requests outstanding at a time; 0 for no limit.
     """
@@ -129,7 +129,7 @@ class Pattern:
     length: int = _option("length", 1, 2**40, 16)
     footprint: int = _option("footprint", 0, 2**48, 0)
     skew: int = _option("skew", 1, 1000, 99)
-    gap_cycles: int = _option("gap", 0, 2**32, 0)
+    gap_ticks: int = _option("gap", 0, 2**32, 0)
     window: int = _option("window", 0, 2**20, 0)
 
     def __post_init__(self) -> None:
@@ -273,7 +273,7 @@ def generate(pattern: Pattern, space: Space) -> Requests:
     return Requests(
         blocks=np.mod(blocks, space.num_blocks),
         writes=writes,
-        not_before_cycles=index * pattern.gap_cycles,
+        earliest_ticks=index * pattern.gap_ticks,
         window=pattern.window,
     )
 
@@ -296,12 +296,12 @@ def generate_all(patterns: tuple[Pattern, ...], space: Space) -> Requests:
     made = [generate(item, space) for item in patterns]
     begin, clocks = 0, []
     for pattern, part in zip(patterns, made, strict=True):
-        clocks.append(part.not_before_cycles + begin)
-        begin += pattern.num_requests * pattern.gap_cycles
+        clocks.append(part.earliest_ticks + begin)
+        begin += pattern.num_requests * pattern.gap_ticks
     return Requests(
         blocks=np.concatenate([part.blocks for part in made]),
         writes=np.concatenate([part.writes for part in made]),
-        not_before_cycles=np.concatenate(clocks),
+        earliest_ticks=np.concatenate(clocks),
         window=patterns[0].window,
     )
 

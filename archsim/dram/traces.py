@@ -155,7 +155,7 @@ def read_requests(
     return Requests(
         blocks=np.array(blocks, dtype=np.int64),
         writes=np.array(writes, dtype=np.bool_),
-        not_before_cycles=np.array(cycles, dtype=np.int64),
+        earliest_ticks=np.array(cycles, dtype=np.int64),
         window=window,
     )
 
@@ -227,7 +227,7 @@ def write_requests(
     for block, is_write, cycle in zip(
         requests.blocks.tolist(),
         requests.writes.tolist(),
-        requests.not_before_cycles.tolist(),
+        requests.earliest_ticks.tolist(),
         strict=True,
     ):
         write(f"{cycle},{'W' if is_write else 'R'},{block * bytes_per_block:#x}\n")

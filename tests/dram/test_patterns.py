@@ -87,7 +87,7 @@ def patterns(draw, kinds=KINDS):
         length=draw(st.integers(1, 64)),
         footprint=draw(st.one_of(st.just(0), st.integers(64, 1024))),
         skew=draw(st.integers(1, 300)),
-        gap_cycles=draw(st.integers(0, 50)),
+        gap_ticks=draw(st.integers(0, 50)),
     )
 
 
@@ -107,8 +107,8 @@ def test_every_pattern_stays_in_the_memory_and_repeats(pattern, space):
     assert made.blocks.min() >= 0
     assert made.blocks.max() < space.num_blocks
     assert len(made.blocks) == len(made.writes) == pattern.num_requests
-    assert made.not_before_cycles.tolist() == [
-        i * pattern.gap_cycles for i in range(pattern.num_requests)
+    assert made.earliest_ticks.tolist() == [
+        i * pattern.gap_ticks for i in range(pattern.num_requests)
     ]
     assert np.array_equal(made.blocks, again.blocks)
     assert np.array_equal(made.writes, again.writes)
@@ -158,7 +158,7 @@ def test_patterns_follow_one_another():
     parts = parse_patterns("stream:n=3,gap=10 + stride:n=2,step=row,gap=5")
     made = generate_all(parts, Space(4096, row_step=256))
     assert made.blocks.tolist() == [0, 1, 2, 0, 256]
-    assert made.not_before_cycles.tolist() == [0, 10, 20, 30, 35]
+    assert made.earliest_ticks.tolist() == [0, 10, 20, 30, 35]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_each_format(tmp_path, text, cycles):
     made = read(written(tmp_path, text), window=4)
     assert made.blocks.tolist() == [1, 2]
     assert made.writes.tolist() == [False, True]
-    assert made.not_before_cycles.tolist() == cycles
+    assert made.earliest_ticks.tolist() == cycles
     assert made.window == 4
 
 
@@ -56,16 +56,14 @@ def test_examples_belong_to_their_format_alone(known):
 
 
 def test_own_format_round_trips(tmp_path):
-    made = generate(
-        Pattern("random", num_requests=300, write_percent=40, gap_cycles=3), Space(1024)
-    )
+    made = generate(Pattern("random", num_requests=300, write_percent=40, gap_ticks=3), Space(1024))
     path = tmp_path / "own.txt"
     with path.open("w", encoding="utf-8") as stream:
         write_requests(made, bytes_per_block=64, write=stream.write)
     again = read(path)
     assert np.array_equal(made.blocks, again.blocks)
     assert np.array_equal(made.writes, again.writes)
-    assert np.array_equal(made.not_before_cycles, again.not_before_cycles)
+    assert np.array_equal(made.earliest_ticks, again.earliest_ticks)
 
 
 @pytest.mark.parametrize(
