@@ -143,6 +143,8 @@ def find_document(name: str, kind: str, folder: Path) -> Path:
         return folder / name
     if kind not in _REGISTRIES:
         raise ConfigError(f"{kind} documents have no ids", given=name, allowed="a path to a file")
+    if kind == "hardware" and name in registry.memory.yaml_names():
+        return registry.memory.find_yaml(name)
     return _REGISTRIES[kind].find_yaml(name)
 
 

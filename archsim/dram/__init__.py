@@ -1,1 +1,1 @@
-"""Memory at the level of its commands: standards, controller, streams, checker, patterns."""
+"""DRAM at command level: standards as data, a cycle-exact controller, traces and statistics."""
