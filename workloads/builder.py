@@ -89,6 +89,10 @@ class CascadeBuilder:
             raise WorkloadError(f"cascade {self.name}: tensor {name} is declared twice")
         self._tensors[name] = Tensor(name, tuple(ranks.split()), role, number_format, sparsity)
 
+    def is_declared(self, tensor: str) -> bool:
+        """Whether a tensor of that name exists."""
+        return tensor in self._tensors
+
     def einsum(
         self,
         name: str,

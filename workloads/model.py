@@ -48,9 +48,10 @@ ACTIVATIONS = ("relu", "gelu", "gelu-tanh", "silu", "silu-clipped")
 """Activation functions of the feed-forward part. ``silu-clipped`` is that of gpt-oss: gate and up
 are clipped at 7, the gate is x·sigmoid(1.702 x), and 1 is added to up."""
 
-POSITIONS = ("rotary", "learned", "alibi", "relative", "none")
-"""How positions enter: rotated queries and keys, a learned table added to the embedding, a slope
-per head times the distance (ALiBi), a learned bias per head and bucket of distances (T5)."""
+POSITIONS = ("rotary", "learned", "sinusoidal", "alibi", "relative", "distance", "none")
+"""How positions enter: rotated queries and keys; a learned table, or sines, added to the embedding;
+a slope per head times the distance (ALiBi); a learned bias per head and bucket of distances (T5);
+products of the query with a key made from the distance's sines (Transformer-XL)."""
 
 _PRINTED = re.compile(r"[0-9]+(\.[0-9]+)?[KMBT]")
 

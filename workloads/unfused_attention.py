@@ -38,6 +38,10 @@ class ScoreOptions:
         Name of the tensor of values.
     batch_rank, query_rank, key_rank
         Ranks of sequences, queries and keys.
+    head_ranks
+        Ranks of key/value heads, and of the query heads that share one.
+    key_dim, value_dim
+        Ranks of the elements of a key and of a value.
     prefix, label
         In front of tensor names and of einsum names.
     """
@@ -50,13 +54,21 @@ class ScoreOptions:
     batch_rank: str = "B"
     query_rank: str = "P"
     key_rank: str = "M"
+    head_ranks: str = "G R"
+    key_dim: str = "E"
+    value_dim: str = "F"
     prefix: str = ""
     label: str = ""
 
     @property
     def row_ranks(self) -> str:
         """Ranks that number the rows of the scores."""
-        return f"{self.batch_rank} G R {self.query_rank}"
+        return f"{self.batch_rank} {self.head_ranks} {self.query_rank}"
+
+    @property
+    def head(self) -> str:
+        """Variable of the key/value heads."""
+        return self.head_ranks.split()[0].lower()
 
     @property
     def row(self) -> str:
@@ -100,8 +112,9 @@ def add_unfused_attention(
         builder.tensor(f"{x}{name}", f"{chosen.row_ranks} {chosen.key_rank}", "intermediate", act)
     for name in ("GM", "SD"):
         builder.tensor(f"{x}{name}", chosen.row_ranks, "intermediate", statistic)
-    builder.tensor(f"{x}AV", f"{chosen.row_ranks} F", role, act)
-    row = chosen.row
+    inner = chosen.value_dim
+    builder.tensor(f"{x}AV", f"{chosen.row_ranks} {inner}", role, act)
+    row, f = chosen.row, inner.lower()
     _scores(builder, precision, chosen, m)
     maximum, total = (f"{x}{name}[{row}]" for name in ("GM", "SD"))
     visible = f"{x}QK[{row},{m}]"
@@ -120,15 +133,16 @@ def add_unfused_attention(
         _softmax(builder, chosen, "sink_denominator", f"{total} = {x}SDP[{row}] + {sink}")
     else:
         _softmax(builder, chosen, "denominator", f"{total} = {numerator}")
-    value = f"{x}{chosen.value}[{b},g,{n},f]"
+    value = f"{x}{chosen.value}[{b},{chosen.head},{n},{f}]"
     if deferred:
-        builder.tensor(f"{x}SNV", f"{chosen.row_ranks} F", "intermediate", statistic)
-        _product(builder, chosen, "context", f"{x}SNV[{row},f] = {numerator} * {value}")
-        _softmax(builder, chosen, "normalise", f"{x}AV[{row},f] = {x}SNV[{row},f] / {total}")
+        builder.tensor(f"{x}SNV", f"{chosen.row_ranks} {inner}", "intermediate", statistic)
+        _product(builder, chosen, "context", f"{x}SNV[{row},{f}] = {numerator} * {value}")
+        divided = f"{x}AV[{row},{f}] = {x}SNV[{row},{f}] / {total}"
+        _softmax(builder, chosen, "normalise", divided)
     else:
         builder.tensor(f"{x}A", f"{chosen.row_ranks} {chosen.key_rank}", "intermediate", act)
         _softmax(builder, chosen, "normalise", f"{x}A[{row},{n}] = {numerator} / {total}")
-        _product(builder, chosen, "context", f"{x}AV[{row},f] = {x}A[{row},{m}] * {value}")
+        _product(builder, chosen, "context", f"{x}AV[{row},{f}] = {x}A[{row},{m}] * {value}")
 
 
 def _visible(variable: str, query: str, causal_offset: int | None, window: int) -> str:
@@ -149,7 +163,8 @@ def _scores(builder: CascadeBuilder, precision: Precision, chosen: ScoreOptions,
         builder.tensor(
             target, f"{chosen.row_ranks} {chosen.key_rank}", "intermediate", precision.act
         )
-    product = f"{target}[{row},{n}] = {x}Q[{row},e] * {x}K[{b},g,{m},e]"
+    e = chosen.key_dim.lower()
+    product = f"{target}[{row},{n}] = {x}Q[{row},{e}] * {x}K[{b},{chosen.head},{m},{e}]"
     _product(builder, chosen, "scores", product)
     if shaped:
         value = f"{target}[{row},{m}]"

@@ -17,8 +17,11 @@ from workloads.sizes import DEFAULT_CONTEXT, check_sampled, check_sizes
 from workloads.sparsity import parse_sparsity
 from workloads.stages import Stage, build_stages
 
-SHARED_WEIGHTS = ("WTE", "WRB", "WRE")
+SHARED_WEIGHTS = ("WTE", "WTESCALE", "WTEZERO", "WRB", "WRE")
 """Weights that several stages or layers share: token embedding, relative biases of either side."""
+
+_SCALES = ("SCALE", "ZERO")
+"""Ends of the names of tensors that are no parameters but parts of a number format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class Workload:
     adapters, adapter_rank
         LoRA adapters, each serving as many sequences, and their rank.
     dequantise
-        Weights with scales are turned into ``act`` values by einsums of their own.
+        Weights and caches with scales are turned into ``act`` values by einsums of their own.
     sparsity
         Annotation of the layers' weight matrices, such as ``2:4``; empty: they are dense.
     sampled
@@ -250,7 +253,7 @@ class Workload:
                     times = 0 if tensor.name in seen else 1
                     seen.add(tensor.name)
                 elements = tensor.num_elements(stage.cascade)
-                if tensor.name.endswith(("SCALE", "ZERO")):
+                if tensor.name.endswith(_SCALES):
                     elements = 0
                 sizes.append((times * elements, times * tensor.num_bytes(stage.cascade)))
         return sizes
@@ -271,7 +274,7 @@ class Workload:
         idle = 0
         for stage in self._all_stages():
             for tensor in stage.cascade.role_tensors("weight"):
-                if tensor.ranks[0] == "X":
+                if tensor.ranks[0] == "X" and not tensor.name.endswith(_SCALES):
                     each = tensor.num_elements(stage.cascade) // moe.experts
                     idle += stage.repeat * each * (moe.experts - moe.active)
         return self.num_parameters() - idle
@@ -445,8 +448,8 @@ def load_workload(
         LoRA adapters on all projections but the experts', each serving batch / adapters
         sequences, and their rank; their weights count as parameters.
     dequantise
-        Multiply weights that have scales by them in einsums of their own (all projections but
-        the experts'); without, the scales only count as bytes.
+        Multiply weights, gathered embedding rows and cached keys and values that have scales by
+        them in einsums of their own; without, the scales only count as bytes.
     sparsity
         ``2:4`` (2 of 4 values) or ``1:2@16x16`` (1 of 2 blocks): an annotation of the layers'
         weight matrices for the cost side, which changes no count here.

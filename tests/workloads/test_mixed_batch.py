@@ -7,14 +7,33 @@ from archsim.errors import WorkloadError
 from tests.workloads import plain_transformer as plain
 from tests.workloads.test_variants import MODELS, kinds, stages
 from workloads import load_mixed, load_workload
+from workloads.model import MlaConfig
+from workloads.summary import macs_by_layer
 
 REQUESTS = [(1, 5), (3, 0), (2, 4), (3, 0), (1, 5)]
-MIXED = [name for name in MODELS if MODELS[name].positions not in ("alibi", "relative")]
+MLA = MlaConfig(query_rank=5, latent_rank=6, plain_dim=4, rotary_dim=2, value_dim=3)
+LATENT = {"kv_heads": 6, "head_dim": 6}
+MIXED = {
+    **MODELS,
+    "latent, absorbed": plain.tiny_model(mla=MLA.model_copy(update={"absorb": "always"}), **LATENT),
+    "latent, plain": plain.tiny_model(mla=MLA.model_copy(update={"absorb": "never"}), **LATENT),
+    "latent, either form": plain.tiny_model(
+        mla=MLA.model_copy(update={"latent_rank": 3, "query_rank": 0}), **LATENT
+    ),
+}
+
+
+def tables(number, new, history, keep):
+    """What a group of requests needs to know of its positions."""
+    keys = np.arange(history - keep, history + new)
+    positions = range(history, history + new)
+    buckets = [[plain.bucket(position - key) for key in keys] for position in positions]
+    return {f"R{number}KPOS": keys, f"R{number}BUCKET": buckets}
 
 
 @pytest.mark.parametrize("name", MIXED)
 def test_every_request_gets_its_own_result(name):
-    model = MODELS[name]
+    model = MIXED[name]
     weights = plain.random_weights(model)
     batch = load_mixed(model, REQUESTS)
     rng = np.random.default_rng(5)
@@ -29,15 +48,25 @@ def test_every_request_gets_its_own_result(name):
             whole = stages(model, context=text.shape[1])[stage]
             alone.append(plain.run_stage(model, whole, w, text, range(text.shape[1])))
         caches = {}
+        cascade = next(item.cascade for item in batch.stages if item.name == stage)
         for number, (count, new, history) in enumerate(batch.requests):
             members = [i for i, pair in enumerate(ordered) if pair == (new, history)]
             assert len(members) == count
             keep = min(history, kind.window - 1) if kind.window else history
-            for cache in "KV":
-                old = [alone[i][cache][0, :, history - keep : history] for i in members]
-                room = np.full((count, model.kv_heads, new, model.head_dim), np.nan)
-                caches[f"R{number}{cache}"] = np.concatenate([np.stack(old), room], axis=2)
-        cascade = next(item.cascade for item in batch.stages if item.name == stage)
+            caches |= tables(number, new, history, keep)
+            for made in cascade.role_tensors("kv"):
+                if not made.name.startswith(f"R{number}"):
+                    continue
+                # Alone, the absorbed form calls the cache of the plain form K.
+                old = [
+                    alone[i].get("KV" if model.mla else made.name[2:], alone[i]["K"])[
+                        0, :, history - keep : history
+                    ]
+                    for i in members
+                ]
+                shape = (count, old[0].shape[0], new, old[0].shape[2])
+                room = np.full(shape, np.nan)
+                caches[made.name] = np.concatenate([np.stack(old), room], axis=2)
         result = plain.run_stage(model, cascade, w, rows, positions, caches)["Y"]
         expected = [r["Y"][:, old:] for r, (_, old) in zip(alone, ordered, strict=True)]
         np.testing.assert_allclose(result, np.concatenate(expected, axis=1), rtol=1e-10, atol=1e-12)
@@ -60,6 +89,19 @@ def test_counts_are_the_sum_of_the_requests():
     assert load_mixed("mixtral-8x7b", [(3, 0), (1, 7)]).macs() > 0
 
 
+@pytest.mark.parametrize("name", ["deepseek-v2-lite", "falcon-180b", "gemma-2-2b"])
+def test_macs_are_those_of_the_requests_alone(name):
+    requests = [(700, 0), (300, 5000), (4, 60), (1, 4200), (1, 4200)]
+    alone = [load_workload(name, context=new, history=old) for new, old in requests]
+    batch = load_mixed(name, requests, routing="balanced")
+    rest = ("attention", "ffn", "head")
+    expected = [macs_by_layer(item) for item in alone]
+    for layer in rest:
+        total = sum(item.get(layer, 0) for item in expected)
+        assert macs_by_layer(batch).get(layer, 0) == total, layer
+    assert batch.num_parameters() == alone[0].num_parameters()
+
+
 @pytest.mark.parametrize(
     ("model", "requests", "message"),
     [
@@ -67,7 +109,6 @@ def test_counts_are_the_sum_of_the_requests():
         ("llama3-8b", [(0, 5)], "at least one new position"),
         ("llama3-8b", [(1, n) for n in range(300)], "too many different requests; given 300"),
         ("bert-base", [(4, 0)], "need a decoder"),
-        ("deepseek-v3", [(4, 0)], "not supported with latent attention"),
     ],
 )
 def test_bad_batches(model, requests, message):

@@ -5,7 +5,7 @@ import pytest
 
 from archsim.errors import WorkloadError
 from tests.workloads import plain_transformer as plain
-from workloads import Cascade, build_workload, load_workload
+from workloads import build_workload
 from workloads.layer_kinds import layer_kind, layer_runs, stage_name
 from workloads.model import NormConfig
 
@@ -206,44 +206,6 @@ def test_adapters_cost_their_rank():
     assert adapted.macs() - base.macs() == 2 * 4 * 5 * each
     with pytest.raises(WorkloadError, match=r"options\.adapters: .*a divisor of the batch, 4"):
         build_workload(plain.tiny_model(), batch=4, adapters=3)
-
-
-@pytest.mark.parametrize("weights", ["int4:g5:fp16", "int4:g5:fp16:int4", "mxfp4"])
-def test_dequantisation_multiplies_by_the_scale_of_the_group(weights):
-    model = plain.tiny_model()
-    options = {"context": 4, "precision": f"weights={weights}", "dequantise": True}
-    workload = build_workload(model, **options)
-    cascade = workload.stages[1].cascade
-    rng = np.random.default_rng(9)
-    stored = {
-        tensor.name: rng.normal(size=tensor.shape(cascade)) * 0.5
-        for tensor in cascade.role_tensors("weight")
-    }
-    plainly = dict(stored)
-    for name in ("WQ", "WK", "WV", "WO", "WG", "WU", "WD"):
-        scale, zero = stored[f"{name}SCALE"], stored.get(f"{name}ZERO", 0.0)
-        axis = next(i for i, extent in enumerate(stored[name].shape) if scale.shape[i] != extent)
-        each = stored[name].shape[axis] // scale.shape[axis]
-        scale = np.repeat(scale, each, axis=axis)
-        zero = np.repeat(zero, each, axis=axis) if np.ndim(zero) else zero
-        plainly[name] = (stored[name] - zero) * scale
-    rows = rng.normal(size=(1, 4, model.hidden_size))
-    made = plain.run_stage(model, cascade, stored, rows, range(4))["Y"]
-    np.testing.assert_allclose(made[0], plain.layer(model, plainly, rows[0]), rtol=1e-10)
-    assert workload.num_parameters() == build_workload(model, context=4).num_parameters()
-    again = Cascade.from_json(cascade.to_json())
-    assert again.signature() == cascade.signature()
-
-
-def test_explicit_scales_take_the_bytes_that_the_format_says():
-    precision = "weights=int4:g128:fp16"
-    options = {"context": 4, "precision": precision}
-    folded = load_workload("llama3-8b", **options)
-    explicit = load_workload("llama3-8b", **options, dequantise=True)
-    assert explicit.weight_bytes() == folded.weight_bytes()
-    assert explicit.macs() == folded.macs()
-    counts = explicit.op_counts()["mul"] - folded.op_counts()["mul"]
-    assert counts == explicit.num_parameters() - 128256 * 4096 - 65 * 4096
 
 
 def test_sampling_ranks_the_logits():

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 
 from archsim.numberformat import FORMATS
+from workloads.layers.cache import close_cache, open_cache
 from workloads.layers.layer_builder import LayerBuilder
 from workloads.layers.norm import add_norm
 from workloads.unfused_attention import ScoreOptions, add_unfused_attention
@@ -46,17 +47,12 @@ def add_attention(builder: LayerBuilder, source: str, target: str) -> None:
     past = cached_positions(builder.kind.window, step.history)
     declare_heads(builder)
     builder.rank("M", past + step.queries)
-    role, number_format = (
-        ("kv", step.precision.kv) if causal else ("intermediate", step.precision.act)
-    )
-    builder.tensor("K", "B G M E", role, number_format)
-    builder.tensor("V", "B G M F", role, number_format)
-    add_projections(builder, source, past)
-    query, key = add_query_key_norms(builder, past)
-    if builder.kind.rotates:
-        add_rotation(builder, f"{query}[b,g,r,p,", "QR[b,g,r,p,", "query_rotary")
-        add_rotation(builder, f"{key}[b,g,p,", f"K[b,g,p+{past},", "key_rotary")
-        query = "QR"
+    role = "kv" if causal else "intermediate"
+    keys = open_cache(builder, "K", "B G M E", past=past, role=role)
+    values = open_cache(builder, "V", "B G M F", past=past, role=role)
+    query = add_queries_keys_values(builder, source, keys.rows, values.rows)
+    for cache in (keys, values):
+        close_cache(builder, cache)
     add_query_scale(builder, query)
     # A window as long as all keys hides nothing.
     window = builder.kind.window if builder.kind.window < past + step.queries else 0
@@ -67,7 +63,7 @@ def add_attention(builder: LayerBuilder, source: str, target: str) -> None:
         options=ScoreOptions(
             window=window,
             cap=model.score_cap,
-            bias=_bias(builder),
+            bias=score_bias(builder),
             sinks=sink_scores(builder),
         ),
     )
@@ -81,14 +77,17 @@ def add_cross_attention(builder: LayerBuilder, source: str, target: str) -> None
     """
     step = builder.step
     builder.rank("N", step.source)
-    builder.tensor("CK", "B G N E", "kv", step.precision.kv)
-    builder.tensor("CV", "B G N F", "kv", step.precision.kv)
+    position = "" if step.history else "n"
+    keys = open_cache(builder, "CK", "B G N E", past=0, position=position)
+    values = open_cache(builder, "CV", "B G N F", past=0, position=position)
     builder.activation("CQ0", "B G R P E")
     _linear(builder, "cross_query", "CQ0[b,g,r,p,e]", f"{source}[b,p,d]", "CWQ[d,g,r,e]", "CBQ")
     if step.history == 0:
         builder.activation("ENC", "B N D", "input")
-        _linear(builder, "cross_key", "CK[b,g,n,e]", "ENC[b,n,d]", "CWK[d,g,e]", "CBK")
-        _linear(builder, "cross_value", "CV[b,g,n,f]", "ENC[b,n,d]", "CWV[d,g,f]", "CBV")
+        _linear(builder, "cross_key", f"{keys.rows}e]", "ENC[b,n,d]", "CWK[d,g,e]", "CBK")
+        _linear(builder, "cross_value", f"{values.rows}f]", "ENC[b,n,d]", "CWV[d,g,f]", "CBV")
+    for cache in (keys, values):
+        close_cache(builder, cache)
     builder.activation("CQ", "B G R P E")
     scale = repr(query_scale(builder))
     statement = f"CQ[b,g,r,p,e] = CQ0[b,g,r,p,e] * {scale}"
@@ -189,26 +188,47 @@ def _linear(
     )
 
 
-def add_projections(builder: LayerBuilder, source: str, past: int) -> None:
-    """Append queries Q0, keys (K0 if anything follows before they are cached) and values."""
+def add_queries_keys_values(builder: LayerBuilder, source: str, keys: str, values: str) -> str:
+    """Append queries, keys and values, normalised and rotated where the model does so.
+
+    Parameters
+    ----------
+    builder
+        The layer.
+    source
+        Tensor that is projected (B P D).
+    keys, values
+        Accesses to the new rows, up to the element: ``K[b,g,p+5,``.
+
+    Returns
+    -------
+    str
+        Name of the tensor of queries, not scaled yet.
+    """
+    rotates, normed = builder.kind.rotates, builder.model.qk_norm != "none"
     builder.activation("Q0", "B G R P E")
-    later = builder.kind.rotates or builder.model.qk_norm != "none"
-    if later:
+    if rotates or normed:
         builder.activation("K0", "B G P E")
-    key = "K0[b,g,p,e]" if later else f"K[b,g,p+{past},e]"
     rows = f"{source}[b,p,d]"
     _linear(builder, "query", "Q0[b,g,r,p,e]", rows, "WQ[d,g,r,e]", "BQ")
+    key = "K0[b,g,p,e]" if rotates or normed else f"{keys}e]"
     _linear(builder, "key", key, rows, "WK[d,g,e]", "BK")
-    _linear(builder, "value", f"V[b,g,p+{past},f]", rows, "WV[d,g,f]", "BV")
+    _linear(builder, "value", f"{values}f]", rows, "WV[d,g,f]", "BV")
+    query, key = "Q0", "K0"
+    if normed:
+        query, key = _query_key_norms(builder, keys)
+    if rotates:
+        add_rotation(builder, f"{query}[b,g,r,p,", "QR[b,g,r,p,", "query_rotary")
+        add_rotation(builder, f"{key}[b,g,p,", keys, "key_rotary")
+        query = "QR"
+    return query
 
 
-def add_query_key_norms(builder: LayerBuilder, past: int) -> tuple[str, str]:
-    """Append the norm of queries and keys, if any; return the names of their tensors."""
+def _query_key_norms(builder: LayerBuilder, keys: str) -> tuple[str, str]:
+    """Append the norm of queries and keys; return the names of their tensors."""
     style = builder.model.qk_norm
-    if style == "none":
-        return "Q0", "K0"
     builder.activation("QH", "B G R P E")
-    key = "KH[b,g,p,e]" if builder.kind.rotates else f"K[b,g,p+{past},e]"
+    key = "KH[b,g,p,e]" if builder.kind.rotates else f"{keys}e]"
     if builder.kind.rotates:
         builder.activation("KH", "B G P E")
     for name, tensor, source, result, heads in (
@@ -229,20 +249,34 @@ def add_query_key_norms(builder: LayerBuilder, past: int) -> tuple[str, str]:
     return "QH", "KH"
 
 
-def _bias(builder: LayerBuilder) -> str:
-    """Declare what is added to the scores; return its text."""
-    model = builder.model
+def score_bias(builder: LayerBuilder, *, prefix: str = "", query: str = "P", key: str = "M") -> str:
+    """Declare what is added to the scores; return its text.
+
+    Parameters
+    ----------
+    builder
+        The layer.
+    prefix
+        In front of the names of tables that depend on positions.
+    query, key
+        Ranks of the positions of queries and keys.
+    """
+    model, accumulator = builder.model, builder.step.precision.accumulator
+    p, m = query.lower(), key.lower()
+    first = not builder.is_declared("SLOPE" if model.positions == "alibi" else "WRB")
     if model.positions == "alibi":
         # Softmax ignores what a whole row shares: slope · key position stands for the distance.
-        builder.tensor("SLOPE", "G R", "constant", builder.step.precision.accumulator)
-        builder.tensor("KPOS", "M", "constant", builder.step.precision.accumulator)
-        return "SLOPE[g,r] * KPOS[m]"
+        if first:
+            builder.tensor("SLOPE", "G R", "constant", accumulator)
+        builder.tensor(f"{prefix}KPOS", key, "constant", accumulator)
+        return f"SLOPE[g,r] * {prefix}KPOS[{m}]"
     if model.positions == "relative":
         builder.rank("T", model.relative_buckets)
-        builder.tensor("BUCKET", "P M", "constant", FORMATS["int32"])
+        builder.tensor(f"{prefix}BUCKET", f"{query} {key}", "constant", FORMATS["int32"])
         table = "WRE" if builder.kind.encoder else "WRB"
-        builder.vector(table, "T G R")
-        return f"{table}[BUCKET[p,m],g,r]"
+        if first:
+            builder.vector(table, "T G R")
+        return f"{table}[{prefix}BUCKET[{p},{m}],g,r]"
     return ""
 
 

@@ -176,10 +176,10 @@ def _is_gated(builder: LayerBuilder, moe: MoeConfig) -> bool:
 def _declare_experts(builder: LayerBuilder, moe: MoeConfig) -> None:
     parts = ["U", "G"] if _is_gated(builder, moe) else ["U"]
     for part in parts:
-        builder.matrix(f"WX{part}", "X D SX")
+        builder.scaled_matrix(f"WX{part}", "X D SX", 1)
         if moe.expert_bias:
             builder.vector(f"BX{part}", "X SX")
-    builder.matrix("WXD", "X SX D")
+    builder.scaled_matrix("WXD", "X SX D", 1)
     if moe.expert_bias:
         builder.vector("BXD", "X D")
 
@@ -207,7 +207,7 @@ def _expert_group(
     for part, name in (("G", "gate"), ("U", "up")) if gated else (("U", "up"),):
         output = f"{tensors[f'X{part}']}[{g},{c},sx]"
         builder.activation(tensors[f"X{part}"], f"{ranks} SX")
-        weight = f"WX{part}[{expert},d,sx]"
+        weight = _weight(builder, f"WX{part}", "D SX", number, expert)
         bias = f"BX{part}[{expert},sx]" if moe.expert_bias else ""
         _expert_linear(builder, f"expert_{name}_{number}", output, rows, weight, bias)
     builder.activation(tensors["XH"], f"{ranks} SX")
@@ -216,8 +216,25 @@ def _expert_group(
     value = activation_text(builder.model.activation, f"{tensors['XU']}[{g},{c},sx]", gate)
     builder.elementwise(f"expert_activation_{number}", f"{hidden} = {value}", _LAYER)
     bias = f"BXD[{expert},d]" if moe.expert_bias else ""
-    output, weight = f"YX[{place},d]", f"WXD[{expert},sx,d]"
-    _expert_linear(builder, f"expert_down_{number}", output, hidden, weight, bias)
+    weight = _weight(builder, "WXD", "SX D", number, expert)
+    _expert_linear(builder, f"expert_down_{number}", f"YX[{place},d]", hidden, weight, bias)
+
+
+def _weight(builder: LayerBuilder, name: str, ranks: str, number: int, expert: str) -> str:
+    """Return the access to the matrices of a group's experts, scaled first where they must be."""
+    inner = ranks.lower().replace(" ", ",")
+    if not builder.scales_weights:
+        return f"{name}[{expert},{inner}]"
+    group = f"X{number}"
+    made = builder.dequantised(
+        f"expert_{number}_{name.lower()}_dequantise",
+        name,
+        ["X", *ranks.split()],
+        1,
+        _LAYER,
+        outer=(f"{name}D{number}", group, expert),
+    )
+    return f"{made}[{group.lower()},{inner}]"
 
 
 def _expert_linear(

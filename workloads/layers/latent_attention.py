@@ -12,6 +12,7 @@ DeepSeek-AI, DeepSeek-V2, arXiv:2405.04434, section 2.1 and appendix C.
 from __future__ import annotations
 
 from workloads.layers.attention import add_query_scale
+from workloads.layers.cache import close_cache, open_cache
 from workloads.layers.layer_builder import LayerBuilder
 from workloads.layers.norm import add_norm
 from workloads.model import MlaConfig
@@ -49,31 +50,24 @@ def add_latent_attention(builder: LayerBuilder, source: str, target: str) -> Non
         Names of the tensors.
     """
     model, step = builder.model, builder.step
-    mla = _config(builder)
+    mla = latent_config(builder)
     absorbed = is_absorbed(mla, queries=step.queries, keys=step.keys)
     cached = mla.latent_rank + mla.rotary_dim
+    declare_latent_ranks(builder, mla)
     for name, extent in (
-        ("H", model.heads),
         ("G", 1 if absorbed else model.heads),
         ("R", model.heads if absorbed else 1),
         ("M", step.keys),
-        ("L", mla.latent_rank),
-        ("LR", cached),
         ("E", cached if absorbed else model.head_dim),
         ("F", mla.latent_rank if absorbed else mla.value_dim),
-        ("EN", mla.plain_dim),
-        ("U", mla.rotary_dim // 2),
-        ("UR", mla.rotary_dim),
-        ("FV", mla.value_dim),
-        ("ONE", 1),
     ):
         builder.rank(name, extent)
-    for name in ("COS", "SIN"):
-        builder.tensor(name, "P U", "constant", step.precision.act)
-    _project_queries(builder, source, mla)
+    project_queries(builder, source, mla)
     # The absorbed form attends to the cache under the name of its keys.
     cache = "K" if absorbed else "KV"
-    _fill_cache(builder, source, mla, cache)
+    stored = open_cache(builder, cache, "B ONE M LR", past=step.history, outer="b,0")
+    add_latent_rows(builder, source, mla, stored.rows)
+    close_cache(builder, stored)
     if absorbed:
         _absorb(builder, mla)
     else:
@@ -85,14 +79,34 @@ def add_latent_attention(builder: LayerBuilder, source: str, target: str) -> Non
     _project_result(builder, target, absorbed=absorbed)
 
 
-def _config(builder: LayerBuilder) -> MlaConfig:
+def declare_latent_ranks(builder: LayerBuilder, mla: MlaConfig) -> None:
+    """Declare the ranks that both forms share, and the rotary tables."""
+    for name, extent in (
+        ("H", builder.model.heads),
+        ("L", mla.latent_rank),
+        ("LR", mla.latent_rank + mla.rotary_dim),
+        ("EN", mla.plain_dim),
+        ("U", mla.rotary_dim // 2),
+        ("UR", mla.rotary_dim),
+        ("FV", mla.value_dim),
+        ("ONE", 1),
+    ):
+        builder.rank(name, extent)
+    for name in ("COS", "SIN"):
+        builder.tensor(name, "P U", "constant", builder.step.precision.act)
+
+
+def latent_config(builder: LayerBuilder) -> MlaConfig:
+    """Return the latent attention of a model that has it."""
     mla = builder.model.mla
     assert mla is not None
     return mla
 
 
-def _rotate(builder: LayerBuilder, name: str, source: str, output: str, start: int) -> None:
-    """Append the rotation of pairs (u, u + half) to the elements from `start` on.
+def add_latent_rotation(
+    builder: LayerBuilder, name: str, source: str, output: str, start: int
+) -> None:
+    """Append the rotation of pairs (u, u + half), written to the elements from `start` on.
 
     Source and output are accesses up to the element.
     """
@@ -106,7 +120,7 @@ def _rotate(builder: LayerBuilder, name: str, source: str, output: str, start: i
         builder.einsum(f"{name}_{part}", f"{target} = {statement}", op_class="rope", layer=_LAYER)
 
 
-def _project_queries(builder: LayerBuilder, source: str, mla: MlaConfig) -> None:
+def project_queries(builder: LayerBuilder, source: str, mla: MlaConfig) -> None:
     """Append QN (B H P EN) and QP (B H P UR), the parts of the queries without rotation yet."""
     rows, inner = f"{source}[b,p,d]", "d"
     if mla.query_rank:
@@ -125,24 +139,26 @@ def _project_queries(builder: LayerBuilder, source: str, mla: MlaConfig) -> None
         builder.linear(name, output, rows, weight, layer=_LAYER)
 
 
-def _fill_cache(builder: LayerBuilder, source: str, mla: MlaConfig, cache: str) -> None:
-    """Append the new rows of the cache: normalised latent, then the rotated shared key."""
-    rows, new = f"{source}[b,p,d]", f"p+{builder.step.history}"
-    builder.tensor(cache, "B ONE M LR", "kv", builder.step.precision.kv)
+def add_latent_rows(builder: LayerBuilder, source: str, mla: MlaConfig, rows: str) -> None:
+    """Append the new rows of the cache: normalised latent, then the rotated shared key.
+
+    `rows` is the beginning of an access to a row.
+    """
+    positions = f"{source}[b,p,d]"
     builder.activation("CL", "B P L")
     builder.activation("KP", "B P UR")
-    builder.linear("latent_projection", "CL[b,p,l]", rows, "WDKV[d,l]", layer=_LAYER)
-    builder.linear("key_rotary_projection", "KP[b,p,ur]", rows, "WKR[d,ur]", layer=_LAYER)
-    result = f"{cache}[b,0,{new},l]"
+    builder.linear("latent_projection", "CL[b,p,l]", positions, "WDKV[d,l]", layer=_LAYER)
+    builder.linear("key_rotary_projection", "KP[b,p,ur]", positions, "WKR[d,ur]", layer=_LAYER)
+    result = f"{rows}l]"
     add_norm(builder, "latent_norm", "CLN", "CL[b,p,l]", over="l", result=result, kind="rms")
-    _rotate(builder, "key_rotary", "KP[b,p,", f"{cache}[b,0,{new},", mla.latent_rank)
+    add_latent_rotation(builder, "key_rotary", "KP[b,p,", rows, mla.latent_rank)
 
 
 def _absorb(builder: LayerBuilder, mla: MlaConfig) -> None:
     """Append QF (B G R P E), queries in the latent space with their rotated part behind."""
     builder.activation("QF", "B G R P E")
     builder.linear("query_absorption", "QF[b,0,h,p,l]", "QN[b,h,p,en]", "WUK[l,h,en]", layer=_LAYER)
-    _rotate(builder, "query_rotary", "QP[b,h,p,", "QF[b,0,h,p,", mla.latent_rank)
+    add_latent_rotation(builder, "query_rotary", "QP[b,h,p,", "QF[b,0,h,p,", mla.latent_rank)
 
 
 def _unfold(builder: LayerBuilder, mla: MlaConfig, cache: str) -> None:
@@ -150,7 +166,7 @@ def _unfold(builder: LayerBuilder, mla: MlaConfig, cache: str) -> None:
     builder.activation("QF", "B G R P E")
     statement = "QF[b,h,0,p,en] = copy(QN[b,h,p,en])"
     builder.einsum("query_plain", statement, op_class="rope", layer=_LAYER)
-    _rotate(builder, "query_rotary", "QP[b,h,p,", "QF[b,h,0,p,", mla.plain_dim)
+    add_latent_rotation(builder, "query_rotary", "QP[b,h,p,", "QF[b,h,0,p,", mla.plain_dim)
     builder.activation("K", "B G M E")
     builder.activation("V", "B G M F")
     latent = f"{cache}[b,0,m,l]"
@@ -167,6 +183,11 @@ def _project_result(builder: LayerBuilder, target: str, *, absorbed: bool) -> No
         builder.activation("VH", "B H P FV")
         heads = "VH[b,h,p,fv]"
         builder.linear("value_absorption", heads, "AV[b,0,h,p,l]", "WUV[l,h,fv]", layer=_LAYER)
+    add_latent_output(builder, target, heads)
+
+
+def add_latent_output(builder: LayerBuilder, target: str, heads: str) -> None:
+    """Append `target` (B P D), the output projection of the heads' values."""
     builder.activation(target, "B P D")
     builder.linear(
         "output_projection",

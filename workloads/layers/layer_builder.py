@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archsim.numberformat import FORMATS, NumberFormat, Precision, parse_format
-from workloads.access import Access
+from archsim.numberformat import Precision
 from workloads.builder import CascadeBuilder
 from workloads.layer_kinds import LayerKind
+from workloads.layers.quantised import declare_scaled, has_scales, scaled_text
 from workloads.model import ModelConfig
 from workloads.notation import Statement, parse_statement
 from workloads.routing_plan import Routing
@@ -49,7 +49,7 @@ class Step:
     adapters, adapter_rank
         LoRA adapters that the sequences use, each as many of them, and their rank; 0: none.
     dequantise
-        Weights with scales are turned into ``act`` values by einsums of their own.
+        Weights and caches with scales are turned into ``act`` values by einsums of their own.
     sparsity
         Annotation of the layers' weight matrices; None: they are dense.
     sampled
@@ -98,6 +98,7 @@ class LayerBuilder(CascadeBuilder):
         self.rank("P", step.queries)
         self.rank("D", model.hidden_size)
         self.projection_class = "gemv" if step.batch * step.queries == 1 else "gemm"
+        self._weights: dict[str, str] = {}
 
     def activation(self, name: str, ranks: str, role: str = "intermediate") -> None:
         """Declare a tensor in the ``act`` format."""
@@ -112,7 +113,7 @@ class LayerBuilder(CascadeBuilder):
         self.tensor(name, ranks, "weight", self.step.precision.weights, self.step.sparsity)
 
     def vector(self, name: str, ranks: str) -> None:
-        """Declare a gain or a bias."""
+        """Declare a gain, a bias or another weight in the ``act`` format."""
         self.tensor(name, ranks, "weight", self.step.precision.act)
 
     def elementwise(self, name: str, statement: str, layer: str) -> None:
@@ -132,7 +133,7 @@ class LayerBuilder(CascadeBuilder):
     ) -> None:
         """Append a projection, ``output = source * weight (+ bias)``.
 
-        Declares the weight, the bias and, with a bias, the product before it.
+        Declares the weight (the first time), the bias and, with a bias, the product before it.
 
         Parameters
         ----------
@@ -147,13 +148,7 @@ class LayerBuilder(CascadeBuilder):
         """
         op_class = op_class or self.projection_class
         target = parse_statement(f"{output} = {source} * {weight}")
-        factor = target.operands[1]
-        ranks = " ".join(name.upper() for name in factor.variables())
-        if self.step.dequantise and self.step.precision.weights.group is not None:
-            shared = [name for name in factor.variables() if name not in target.output.variables()]
-            weight = self._dequantised(name, factor, ranks, shared[-1], layer)
-        else:
-            self.matrix(factor.tensor, ranks)
+        weight = self._weight(name, target, layer)
         adapted = None
         if self.step.adapters and name in ADAPTED:
             output, adapted = self._adapted(name, output, source, weight, layer)
@@ -162,36 +157,68 @@ class LayerBuilder(CascadeBuilder):
         if adapted is not None:
             self.elementwise(f"{name}_adapter_sum", adapted, layer)
 
-    def _dequantised(self, name: str, factor: Access, ranks: str, shared: str, layer: str) -> str:
-        """Append the product of a weight and its scales; return the access to the result.
+    @property
+    def scales_weights(self) -> bool:
+        """Whether weight matrices are scaled by einsums of their own."""
+        return self.step.dequantise and has_scales(self.step.precision.weights)
 
-        Groups of neighbours along the summed variable `shared` have a scale in common. A rank that
-        the group does not divide is one group.
+    def scaled_matrix(self, name: str, ranks: str, place: int) -> None:
+        """Declare a weight matrix; where they are scaled, with scales along one of its ranks."""
+        if not self.scales_weights:
+            self.matrix(name, ranks)
+            return
+        step = self.step
+        declare_scaled(
+            self, name, ranks.split(), place, "weight", step.precision.weights, step.sparsity
+        )
+
+    def _weight(self, name: str, target: Statement, layer: str) -> str:
+        """Declare the weight of a product, once; return the access to what is multiplied."""
+        factor = target.operands[1]
+        if factor.tensor in self._weights:
+            return f"{self._weights[factor.tensor]}[{','.join(factor.variables())}]"
+        ranks = [item.upper() for item in factor.variables()]
+        summed = [item for item in factor.variables() if item not in target.output.variables()]
+        place = list(factor.variables()).index(summed[-1])
+        self._weights[factor.tensor] = factor.tensor
+        self.scaled_matrix(factor.tensor, " ".join(ranks), place)
+        if self.scales_weights:
+            self._weights[factor.tensor] = self.dequantised(
+                f"{name}_dequantise", factor.tensor, ranks, place, layer
+            )
+        return f"{self._weights[factor.tensor]}[{','.join(factor.variables())}]"
+
+    def dequantised(
+        self,
+        name: str,
+        tensor: str,
+        ranks: list[str],
+        place: int,
+        layer: str,
+        *,
+        outer: tuple[str, str, str] | None = None,
+    ) -> str:
+        """Append the product of a scaled matrix and its scales; return the name of the result.
+
+        Parameters
+        ----------
+        name, layer
+            Of the einsum.
+        tensor, ranks, place
+            As for :meth:`scaled_matrix`.
+        outer
+            Result, rank and index text where only a part of the first rank is scaled.
         """
-        quantised = self.step.precision.weights
-        extent = self.extent(shared.upper())
-        size = quantised.group or extent
-        size = extent if extent % size else size
-        outer, inner = f"{shared.upper()}Q{size}", f"{shared.upper()}I{size}"
-        self.rank(outer, extent // size, parent=shared.upper())
-        self.rank(inner, size, parent=shared.upper())
-        values, scales, zeros = _parts(quantised)
-        coarse_ranks = ranks.replace(shared.upper(), outer, 1)
-        self.tensor(factor.tensor, ranks, "weight", values, self.step.sparsity)
-        self.tensor(f"{factor.tensor}SCALE", coarse_ranks, "weight", scales)
-        result = f"{factor.tensor}D"
-        self.activation(result, ranks)
-        split = f"{outer.lower()}*{size}+{inner.lower()}"
-        variables = list(factor.variables())
-        whole = ",".join(split if item == shared else item for item in variables)
-        coarse = ",".join(outer.lower() if item == shared else item for item in variables)
-        value = f"{factor.tensor}[{whole}]"
-        if zeros is not None:
-            self.tensor(f"{factor.tensor}ZERO", coarse_ranks, "weight", zeros)
-            value = f"({value} - {factor.tensor}ZERO[{coarse}])"
-        statement = f"{result}[{whole}] = {value} * {factor.tensor}SCALE[{coarse}]"
-        self.elementwise(f"{name}_dequantise", statement, layer)
-        return f"{result}[{','.join(variables)}]"
+        result, first, index = outer or (f"{tensor}D", ranks[0], ranks[0].lower())
+        self.activation(result, " ".join((first, *ranks[1:])))
+        indices = [index, *(rank.lower() for rank in ranks[1:])]
+        element, value = scaled_text(
+            self, tensor, indices, place, ranks[place], self.step.precision.weights
+        )
+        made = [first.lower(), *indices[1:]]
+        made[place] = element
+        self.elementwise(name, f"{result}[{','.join(made)}] = {value}", layer)
+        return result
 
     def _projection(
         self, name: str, target: Statement, product: str, layer: str, bias: str, op_class: str
@@ -236,8 +263,9 @@ class LayerBuilder(CascadeBuilder):
             (base, made),
         ):
             self.activation(tensor, " ".join(variables).upper())
-        self.matrix(down, " ".join(["ad", *summed, "al"]).upper())
-        self.matrix(up, " ".join(["ad", "al", *grown]).upper())
+        # Adapters stay in the format of activations: only the weights below them are quantised.
+        self.vector(down, " ".join(["ad", *summed, "al"]).upper())
+        self.vector(up, " ".join(["ad", "al", *grown]).upper())
         lead = ",".join(["ad", "ab", *outer])
         product = f"{short}[{lead},al] = {adapted} * {down}[ad,{','.join(summed)},al]"
         self.einsum(f"{name}_adapter_down", product, op_class="gemm", layer=layer)
@@ -247,15 +275,3 @@ class LayerBuilder(CascadeBuilder):
         plain = f"{base}[{','.join(made)}]"
         total, part = output.replace("[b,", rows, 1), plain.replace("[b,", rows, 1)
         return plain, f"{total} = {part} + {full}[{lead},{','.join(grown)}]"
-
-
-def _parts(
-    number_format: NumberFormat,
-) -> tuple[NumberFormat, NumberFormat, NumberFormat | None]:
-    """Return the formats of values, scales and zero points of a format with scales."""
-    base, *rest = number_format.name.split(":")
-    if not rest:
-        # Formats with scales by definition: 4-bit values, 8-bit scales.
-        return FORMATS["int4"], FORMATS["fp8"], None
-    zeros = parse_format(rest[2]) if len(rest) == 3 else None
-    return parse_format(base), parse_format(rest[1]), zeros

@@ -16,7 +16,9 @@ from workloads.layers.feed_forward import add_feed_forward
 from workloads.layers.latent_attention import add_latent_attention
 from workloads.layers.layer_builder import LayerBuilder, Step
 from workloads.layers.mixed_attention import add_mixed_attention
+from workloads.layers.mixed_latent import add_mixed_latent_attention
 from workloads.layers.norm import add_norm
+from workloads.layers.quantised import scaled_text
 from workloads.model import ModelConfig
 
 
@@ -24,26 +26,27 @@ from workloads.model import ModelConfig
 def embedding_cascade(model: ModelConfig, step: Step) -> Cascade:
     """Return token (plus position and token-type) embedding, normalised where the model does so.
 
-    Inputs TOK (token ids, B P), and with such tables POS (position ids, P) and TYPE (B P).
+    Inputs TOK (token ids, B P), and with such tables POS (position ids, P) and TYPE (B P);
+    constant SINE (P D) where positions are sines.
     Positions beyond the table are the caller's affair: ids choose rows.
     """
     builder = LayerBuilder("embedding", model, step)
     builder.rank("V", model.vocabulary)
     ids = FORMATS["int32"]
-    builder.matrix("WTE", "V D")
     builder.tensor("TOK", "B P", "input", ids)
-    token = "WTE[TOK[b,p],d]"
+    token = _gathered(builder, "WTE", "V", "TOK[b,p]")
     terms = [token if model.embedding_scale is None else f"{token} * {model.embedding_scale!r}"]
     if model.positions == "learned":
         builder.rank("T", model.position_rows or model.max_context)
-        builder.matrix("WPE", "T D")
         builder.tensor("POS", "P", "input", ids)
-        terms.append("WPE[POS[p],d]")
+        terms.append(_gathered(builder, "WPE", "T", "POS[p]"))
+    if model.positions == "sinusoidal":
+        builder.tensor("SINE", "P D", "constant", step.precision.act)
+        terms.append("SINE[p,d]")
     if model.token_types:
         builder.rank("C", model.token_types)
-        builder.matrix("WTT", "C D")
         builder.tensor("TYPE", "B P", "input", ids)
-        terms.append("WTT[TYPE[b,p],d]")
+        terms.append(_gathered(builder, "WTT", "C", "TYPE[b,p]"))
     total = " + ".join(terms) if len(terms) > 1 or "*" in terms[0] else f"copy({terms[0]})"
     result = "X0" if model.embedding_norm else "Y"
     builder.activation("Y", "B P D", "output")
@@ -53,6 +56,27 @@ def embedding_cascade(model: ModelConfig, step: Step) -> Cascade:
     if model.embedding_norm:
         add_norm(builder, "embedding_norm", "Y", "X0[b,p,d]")
     return builder.build()
+
+
+def _gathered(builder: LayerBuilder, table: str, rows: str, row: str) -> str:
+    """Declare a table (rows × D); return the text of a row that is gathered from it.
+
+    Where weights are scaled by einsums of their own, only the gathered rows are.
+    """
+    builder.scaled_matrix(table, f"{rows} D", 1)
+    if not builder.scales_weights:
+        return f"{table}[{row},d]"
+    made = f"{table}R"
+    builder.activation(made, "B P D" if "b" in row else "P D")
+    place = "b,p" if "b" in row else "p"
+    element, value = scaled_text(builder, table, [row, ""], 1, "D", builder.step.precision.weights)
+    builder.einsum(
+        f"{table.lower()}_dequantise",
+        f"{made}[{place},{element}] = {value}",
+        op_class="embedding",
+        layer="embedding",
+    )
+    return f"{made}[{place},d]"
 
 
 @lru_cache(maxsize=64)
@@ -84,7 +108,9 @@ def layer_cascade(model: ModelConfig, step: Step, kind: LayerKind | None = None)
 
 
 def _attention(builder: LayerBuilder, source: str, target: str) -> None:
-    if builder.step.requests:
+    if builder.step.requests and builder.model.mla is not None:
+        add_mixed_latent_attention(builder, source, target)
+    elif builder.step.requests:
         add_mixed_attention(builder, source, target)
     elif builder.model.mla is not None:
         add_latent_attention(builder, source, target)
