@@ -65,12 +65,25 @@ def _newest_source(*modules: ModuleType) -> str:
     return max((name for name in files if name), key=lambda name: Path(name).stat().st_mtime_ns)
 
 
-def _linked(
+def linked(
     entry: FunctionType,
     callees: tuple[object, ...],
     modules: tuple[ModuleType, ...],
     compile_callee: Callable[[FunctionType], object],
 ) -> FunctionType:
+    """Return a copy of ``entry`` that calls compiled copies of ``callees``.
+
+    Parameters
+    ----------
+    entry : function
+        Called from outside.
+    callees : tuple of function
+        Everything that it calls, each after those that it calls itself.
+    modules : tuple of module
+        Where they stand; their integer constants are known to the copies.
+    compile_callee : callable
+        Given a function, returns what stands for it when the copy is compiled.
+    """
     source = _newest_source(*modules)
     space: dict[str, object] = {"__name__": entry.__module__}
     for module in modules:
@@ -97,19 +110,27 @@ def linked_advance(compile_callee: Callable[[FunctionType], object]) -> Function
         Given a function, returns what stands for it when the copy is compiled.
     """
     modules = (layout, folding, kernel)
-    return _linked(cast("FunctionType", kernel.advance), CALLEES_FIRST, modules, compile_callee)
+    return linked(cast("FunctionType", kernel.advance), CALLEES_FIRST, modules, compile_callee)
 
 
 def linked_trace(compile_callee: Callable[[FunctionType], object]) -> FunctionType:
     """Return the same for `archsim.engine.walking.trace`."""
     modules = (layout, walking)
-    return _linked(cast("FunctionType", walking.trace), WALK_CALLEES_FIRST, modules, compile_callee)
+    return linked(cast("FunctionType", walking.trace), WALK_CALLEES_FIRST, modules, compile_callee)
 
 
-def _machine_code(
+def machine_code(
     link: Callable[[Callable[[FunctionType], object]], FunctionType], num_arguments: int
 ) -> Callable[..., int]:
-    """Compile an entry point, or load it, as a function of so many ``array("q")``."""
+    """Compile an entry point, or load it, as a function of so many ``array("q")``.
+
+    Parameters
+    ----------
+    link : callable
+        Given what compiles a callee, returns the entry point linked with its callees.
+    num_arguments : int
+        Memories that it takes.
+    """
     import numba
 
     options: dict[str, Any] = {"nopython": True, "error_model": "numpy"}
@@ -134,7 +155,8 @@ def _machine_code(
     return run
 
 
-def _is_disabled() -> bool:
+def is_disabled() -> bool:
+    """Whether ``NUMBA_DISABLE_JIT`` asks for plain Python."""
     import numba
 
     return bool(cast("Any", numba.config).DISABLE_JIT)
@@ -146,13 +168,13 @@ def compiled_advance() -> Advance:
 
     It works on ``array("q")`` only and releases the interpreter lock while it runs.
     """
-    return kernel.advance if _is_disabled() else _machine_code(linked_advance, 3)
+    return kernel.advance if is_disabled() else machine_code(linked_advance, 3)
 
 
 @cache
 def compiled_trace() -> Trace:
     """Return the compiled `archsim.engine.walking.trace`, compiling or loading it."""
-    return walking.trace if _is_disabled() else _machine_code(linked_trace, 4)
+    return walking.trace if is_disabled() else machine_code(linked_trace, 4)
 
 
 def _address(values: layout.Memory) -> int:
