@@ -35,6 +35,9 @@ _UNARY: dict[str, Callable[[Array], Array]] = {
     "rsqrt": lambda value: 1.0 / np.sqrt(value),
     "tanh": np.tanh,
     "erf": lambda value: np.asarray(_ERF(value), dtype=np.float64),
+    "log": np.log,
+    "sigmoid": lambda value: 1.0 / (1.0 + np.exp(-value)),
+    "abs": np.abs,
     "neg": np.negative,
     "copy": lambda value: value,
 }
@@ -46,6 +49,7 @@ _BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "min": np.minimum,
     "div": np.divide,
     "sub_exp": lambda left, right: np.exp(left - right),
+    "at_most": lambda left, right: np.asarray(left <= right, dtype=np.float64),
 }
 _REDUCE: dict[str, np.ufunc] = {
     "mul": np.multiply,

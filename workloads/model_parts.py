@@ -46,8 +46,11 @@ class MoeConfig(ConfigModel):
     """Hidden dimension of all shared experts together (every token visits them); 0: none."""
     shared_gate: bool = False
     """Whether a sigmoid gate scales the shared experts' result."""
-    scoring: Annotated[str, Choice(("softmax", "sigmoid"))] = "softmax"
-    """Function that turns router logits into scores."""
+    scoring: Annotated[str, Choice(("softmax", "sigmoid", "sparsemixer"))] = "softmax"
+    """Function that turns router logits into scores. ``sparsemixer``: the weight of a chosen expert
+    is its softmax among the experts whose logits are close below its own (Phi-3.5-MoE)."""
+    jitter: PositiveFloat = 0.01
+    """Of sparsemixer: half of the relative distance within which logits are close."""
     renormalise: bool = True
     """Whether the weights of the chosen experts are scaled to the sum 1."""
     weight_scale: PositiveFloat = 1.0
@@ -86,6 +89,12 @@ class MoeConfig(ConfigModel):
             raise ValueError(
                 f"active ({self.active}) must be at most the experts of active_groups "
                 f"({self.active_groups} groups of {self.experts // self.groups})"
+            )
+        if self.scoring == "sparsemixer" and (
+            self.renormalise or self.selection_bias or self.groups > 1
+        ):
+            raise ValueError(
+                "scoring sparsemixer goes with renormalise false, no selection_bias and one group"
             )
         if self.group_score == "top2" and self.experts // self.groups < 2:
             raise ValueError("group_score top2 needs at least 2 experts per group (groups)")

@@ -51,6 +51,8 @@ class Operation:
 # erf: one division, one exponential, 8 products and 6 sums (Abramowitz and Stegun 7.1.26).
 # argtop only reduces: the coordinates of the largest values, largest first; one comparison per
 # value and place.
+# log runs as one operation of whatever unit has it. sigmoid x = 1 / (1 + exp(-x)).
+# at_most is 1 where the left value is at most the right, else 0.
 # tanh x = 1 - 2 / (exp(2x) + 1). sub_exp is exp(a - b), the stable softmax's numerator.
 OPERATIONS: dict[str, Operation] = {
     item.name: item
@@ -63,6 +65,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation("argtop", 0, "all", (("max", 1),)),
         Operation("div", 2, "take_right", (("div", 1),)),
         Operation("exp", 1, "all", (("exp", 1),)),
+        Operation("at_most", 2, "all", (("compare", 1),)),
         Operation("sub_exp", 2, "all", (("add", 1), ("exp", 1))),
         Operation("reciprocal", 1, "take_left", (("div", 1),)),
         Operation("square", 1, "take_left", (("mul", 1),)),
@@ -70,6 +73,9 @@ OPERATIONS: dict[str, Operation] = {
         Operation("rsqrt", 1, "take_left", (("div", 1),)),
         Operation("tanh", 1, "take_left", (("add", 2), ("div", 1), ("exp", 1), ("mul", 1))),
         Operation("erf", 1, "take_left", (("add", 6), ("div", 1), ("exp", 1), ("mul", 8))),
+        Operation("log", 1, "take_left", (("compute_other", 1),)),
+        Operation("sigmoid", 1, "all", (("add", 1), ("div", 1), ("exp", 1))),
+        Operation("abs", 1, "take_left", ()),
         Operation("neg", 1, "take_left", ()),
         Operation("copy", 1, "take_left", ()),
     )

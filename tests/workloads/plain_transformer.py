@@ -231,6 +231,19 @@ def choose_experts(moe, w, scores):
     return sorted(open_to, key=lambda expert: -ranked[expert])[: moe.active]
 
 
+def sparse_mixer(moe, logits, chosen):
+    """Weights of the chosen experts, one choice after the other, each struck out for the next."""
+    weights, open_logits = {}, logits.astype(float).copy()
+    for expert in chosen:
+        best = open_logits[expert]
+        assert best == open_logits.max()
+        far = (best - open_logits) / np.maximum(np.abs(logits), best) > 2 * moe.jitter
+        gates = np.exp(np.where(far, -np.inf, open_logits) - best)
+        weights[expert] = 1.0 / gates.sum()
+        open_logits[expert] = -np.inf
+    return weights
+
+
 def experts(model, w, rows):
     """Mixture of experts of one sequence, one token and one expert at a time."""
     moe = model.moe
@@ -242,6 +255,8 @@ def experts(model, w, rows):
         else:
             scores = np.exp(logits) / np.exp(logits).sum()
         chosen = choose_experts(moe, w, scores)
+        if moe.scoring == "sparsemixer":
+            scores = sparse_mixer(moe, logits, chosen)
         total = sum(scores[expert] for expert in chosen) if moe.renormalise else 1.0
         for expert in chosen:
             bias = {name: w[f"BX{name}"][expert] if moe.expert_bias else 0 for name in "UGD"}

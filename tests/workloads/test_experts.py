@@ -36,6 +36,10 @@ MODELS = {
     ),
     "groups by their best": tiny_moe(groups=4, active_groups=2, renormalise=False),
     "shared experts with a gate": tiny_moe(shared_size=7, shared_gate=True),
+    "sparse mixer": tiny_moe(scoring="sparsemixer", renormalise=False, active=2, jitter=0.2),
+    "sparse mixer, three of them": tiny_moe(
+        scoring="sparsemixer", renormalise=False, weight_scale=1.5, jitter=0.3
+    ),
     "biases everywhere": tiny_moe(
         activation="silu-clipped", router_bias=True, expert_bias=True, active=2
     ),

@@ -29,6 +29,10 @@ MEANING = {
     "erf": math.erf,
     "neg": lambda a: -a,
     "copy": lambda a: a,
+    "abs": abs,
+    "log": math.log,
+    "sigmoid": lambda a: 1 / (1 + math.exp(-a)),
+    "at_most": lambda a, b: float(a <= b),
 }
 
 

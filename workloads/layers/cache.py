@@ -132,7 +132,7 @@ def _store(builder: LayerBuilder, cache: Cache, stored: NumberFormat) -> None:
         )
 
     if format_parts(stored)[2] is None:
-        text = f"{scale} = max({value}, -{value}) * {1.0 / largest!r}"
+        text = f"{scale} = abs({value}) * {1.0 / largest!r}"
         vector("scale", text, "max")
         vector("quantise", f"{name}C[{place},{element}] = {value} / {scale}")
         return

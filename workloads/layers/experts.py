@@ -25,6 +25,7 @@ from __future__ import annotations
 from archsim.numberformat import FORMATS
 from workloads.layers.feed_forward import activation_text, add_feed_forward
 from workloads.layers.layer_builder import LayerBuilder
+from workloads.layers.router import add_router, add_router_work
 from workloads.model import MoeConfig
 from workloads.routing_plan import expert_loads, load_groups
 
@@ -56,8 +57,7 @@ def add_experts(builder: LayerBuilder, source: str, target: str) -> None:
         ("NX", slots),
     ):
         builder.rank(name, extent)
-    _router(builder, moe, source)
-    _weights(builder, moe)
+    add_router(builder, moe, source)
     for name in ("SEQ", "POS"):
         builder.tensor(name, "NX", "input", FORMATS["int32"])
     builder.tensor("SLOT", "B P K", "input", FORMATS["int32"])
@@ -76,97 +76,6 @@ def add_experts(builder: LayerBuilder, source: str, target: str) -> None:
     builder.einsum("combine", f"{result}[b,p,d] = {chosen}", op_class="router", layer=_LAYER)
     if moe.shared_size:
         _shared(builder, moe, source, target)
-
-
-def _vector(
-    builder: LayerBuilder, name: str, statement: str, reduce: dict[str, str] | None = None
-) -> None:
-    builder.einsum(name, statement, op_class="router", layer=_LAYER, reduce=reduce)
-
-
-def _router(builder: LayerBuilder, moe: MoeConfig, source: str) -> None:
-    """Append scores RS (B P X), choices XI (B P K)."""
-    builder.activation("RL", "B P X")
-    builder.linear(
-        "router",
-        "RL[b,p,x]",
-        f"{source}[b,p,d]",
-        "WR[d,x]",
-        layer=_LAYER,
-        bias="BR[x]" if moe.router_bias else "",
-        op_class="router",
-    )
-    builder.statistic("RS", "B P X")
-    if moe.scoring == "sigmoid":
-        _vector(builder, "router_scores", "RS[b,p,x] = 1.0 / (1.0 + exp(-RL[b,p,x]))")
-    else:
-        for name, ranks in (("RM", "B P"), ("RN", "B P X"), ("RD", "B P")):
-            builder.statistic(name, ranks)
-        _vector(builder, "router_max", "RM[b,p] = RL[b,p,x]", {"x": "max"})
-        _vector(builder, "router_numerator", "RN[b,p,x] = sub_exp(RL[b,p,x], RM[b,p])")
-        _vector(builder, "router_denominator", "RD[b,p] = RN[b,p,x]")
-        _vector(builder, "router_scores", "RS[b,p,x] = RN[b,p,x] / RD[b,p]")
-    ranked = "RS"
-    if moe.selection_bias:
-        builder.vector("BSEL", "X")
-        builder.statistic("RC", "B P X")
-        _vector(builder, "router_selection", "RC[b,p,x] = RS[b,p,x] + BSEL[x]")
-        ranked = "RC"
-    builder.tensor("XI", "B P K", "intermediate", FORMATS["int32"])
-    if moe.groups > 1:
-        _grouped_choice(builder, moe, ranked)
-    else:
-        _vector(builder, "router_choice", f"XI[b,p,k] = copy({ranked}[b,p,x])", {"x": "argtop"})
-
-
-def _grouped_choice(builder: LayerBuilder, moe: MoeConfig, ranked: str) -> None:
-    """Append the choice among the experts of the best groups (DeepSeek-V3, section 2.1.2)."""
-    size = moe.experts // moe.groups
-    for name, extent in (
-        ("Y", moe.groups),
-        ("Z", size),
-        ("YA", moe.active_groups),
-        ("W", moe.active_groups * size),
-        ("TWO", 2),
-    ):
-        builder.rank(name, extent)
-    ids = FORMATS["int32"]
-    builder.statistic("RY", "B P Y Z")
-    builder.statistic("RYS", "B P Y")
-    builder.statistic("RW", "B P W")
-    builder.tensor("ZID", "Z", "constant", ids)
-    for name, ranks in (("YI", "B P YA"), ("WID", "B P W"), ("WI", "B P K")):
-        builder.tensor(name, ranks, "intermediate", ids)
-    _vector(builder, "router_groups", f"RY[b,p,y,z] = copy({ranked}[b,p,y*{size}+z])")
-    if moe.group_score == "max":
-        _vector(builder, "group_scores", "RYS[b,p,y] = RY[b,p,y,z]", {"z": "max"})
-    else:
-        builder.tensor("ZI", "B P Y TWO", "intermediate", ids)
-        _vector(builder, "group_best", "ZI[b,p,y,two] = copy(RY[b,p,y,z])", {"z": "argtop"})
-        _vector(builder, "group_scores", "RYS[b,p,y] = copy(RY[b,p,y,ZI[b,p,y,two]])")
-    _vector(builder, "group_choice", "YI[b,p,ya] = copy(RYS[b,p,y])", {"y": "argtop"})
-    candidate = f"ya*{size}+z"
-    _vector(builder, "candidates", f"RW[b,p,{candidate}] = copy(RY[b,p,YI[b,p,ya],z])")
-    # Expert ids of the candidates: address arithmetic on integers, counted like any other.
-    identity = f"WID[b,p,{candidate}] = YI[b,p,ya] * {float(size)} + ZID[z]"
-    _vector(builder, "candidate_ids", identity)
-    _vector(builder, "router_choice", "WI[b,p,k] = copy(RW[b,p,w])", {"w": "argtop"})
-    _vector(builder, "choice_ids", "XI[b,p,k] = copy(WID[b,p,WI[b,p,k]])")
-
-
-def _weights(builder: LayerBuilder, moe: MoeConfig) -> None:
-    """Append GW (B P K), the weights of the chosen experts."""
-    builder.statistic("GW", "B P K")
-    scale = f" * {moe.weight_scale!r}" if moe.weight_scale != 1.0 else ""
-    chosen = "copy(RS[b,p,XI[b,p,k]])"
-    if not moe.renormalise:
-        _vector(builder, "weights", f"GW[b,p,k] = {chosen}{scale}")
-        return
-    builder.statistic("GC", "B P K")
-    builder.statistic("GS", "B P")
-    _vector(builder, "chosen_scores", f"GC[b,p,k] = {chosen}")
-    _vector(builder, "weight_sum", "GS[b,p] = GC[b,p,k]")
-    _vector(builder, "weights", f"GW[b,p,k] = GC[b,p,k] / GS[b,p]{scale}")
 
 
 def _is_gated(builder: LayerBuilder, moe: MoeConfig) -> bool:
@@ -202,7 +111,7 @@ def _expert_group(
     builder.activation(tensors["XE"], f"{ranks} D")
     rows = f"{tensors['XE']}[{g},{c},d]"
     gathered = f"copy({source}[SEQ[{place}],POS[{place}],d])"
-    _vector(builder, f"dispatch_{number}", f"{rows} = {gathered}")
+    add_router_work(builder, f"dispatch_{number}", f"{rows} = {gathered}")
     gated = _is_gated(builder, moe)
     for part, name in (("G", "gate"), ("U", "up")) if gated else (("U", "up"),):
         output = f"{tensors[f'X{part}']}[{g},{c},sx]"
