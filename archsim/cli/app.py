@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from archsim.cli import cascade as cascade_commands
 from archsim.cli import model as model_commands
 from archsim.cli import rtl as rtl_commands
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
+app.add_typer(cascade_commands.commands, name="cascade")
 app.add_typer(model_commands.commands, name="model")
 app.add_typer(rtl_commands.commands, name="rtl")
 
