@@ -52,6 +52,10 @@ def load_mixed(
     config = model if isinstance(model, ModelConfig) else load_model(model)
     if config.family != "decoder":
         raise WorkloadError(f"{config.name}: mixed batches need a decoder", given=config.family)
+    if config.memory:
+        raise WorkloadError(
+            f"{config.name}: mixed batches need caches, not a memory of hidden states (memory)"
+        )
     if not requests:
         raise WorkloadError("a mixed batch has at least one request", path="options.requests")
     for new, history in requests:

@@ -53,6 +53,9 @@ POSITIONS = ("rotary", "learned", "sinusoidal", "alibi", "relative", "distance",
 a slope per head times the distance (ALiBi); a learned bias per head and bucket of distances (T5);
 products of the query with a key made from the distance's sines (Transformer-XL)."""
 
+MAX_CUTOFFS = 7
+"""Most cutoffs of an adaptive vocabulary."""
+
 _PRINTED = re.compile(r"[0-9]+(\.[0-9]+)?[KMBT]")
 
 PARAMETER_UNITS = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
@@ -108,6 +111,9 @@ class ModelConfig(ConfigModel):
     """Keys that a query of a local layer sees, its own included; 0: all layers see all keys."""
     global_every: NonNegativeInt = 0
     """Every n-th layer (n, 2n, …, counted from 1) ignores the window; 0: none does."""
+    memory: NonNegativeInt = 0
+    """Past rows of its own input that each layer keeps (segment recurrence), instead of keys and
+    values."""
     mla: MlaConfig | None = None
     """Multi-head latent attention in place of grouped heads."""
     parallel: bool = False
@@ -130,6 +136,10 @@ class ModelConfig(ConfigModel):
     """Every n-th layer (n, 2n, …, counted from 1) rotates nothing; 0: all rotate."""
     rope_theta: PositiveFloat | None = None
     """Base of the rotary frequencies."""
+    cutoffs: tuple[PositiveInt, ...] = ()
+    """Words at which clusters of an adaptive vocabulary end, the last cluster's left out."""
+    cutoff_divisor: PositiveInt = 1
+    """By how much the vectors of each cluster are shorter than those of the one before."""
     token_types: NonNegativeInt = 0
     """Rows of the token-type embedding; 0: there is none."""
     embedding_norm: bool = False
@@ -219,6 +229,37 @@ class ModelConfig(ConfigModel):
             ),
             (self.attention_window and not self.is_causal, "attention_window needs a decoder"),
             (self.shared_norm and not self.parallel, "shared_norm needs parallel"),
+            (
+                (self.positions == "distance") != bool(self.memory),
+                "memory must be given for positions distance, and only there",
+            ),
+            (
+                self.memory
+                and (
+                    self.family != "decoder"
+                    or self.norm.placement != "post"
+                    or self.attention_window > 0
+                    or self.qk_norm != "none"
+                    or self.attention_bias
+                    or self.kv_heads != self.heads
+                ),
+                "memory needs a decoder with norm.placement post, kv_heads equal to heads, and no "
+                "attention_window, qk_norm or attention_bias",
+            ),
+            (
+                bool(self.cutoffs)
+                and (
+                    not self.tied_embeddings
+                    or self.family != "decoder"
+                    or len(self.cutoffs) > MAX_CUTOFFS
+                    or list(self.cutoffs) != sorted(set(self.cutoffs))
+                    or self.cutoffs[-1] >= self.vocabulary
+                    or self.hidden_size % self.cutoff_divisor ** len(self.cutoffs) > 0
+                ),
+                f"cutoffs need a decoder with tied_embeddings, grow, are at most {MAX_CUTOFFS} and "
+                "below vocabulary; cutoff_divisor divides hidden_size once for each",
+            ),
+            (self.cutoff_divisor > 1 and not self.cutoffs, "cutoff_divisor needs cutoffs"),
             (
                 self.parallel and (self.norm.placement != "pre" or self.family != "decoder"),
                 "parallel needs family decoder and norm.placement pre",

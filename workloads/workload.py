@@ -8,6 +8,7 @@ from pathlib import Path
 
 from archsim.errors import WorkloadError
 from archsim.numberformat import Precision, parse_precision
+from workloads.kv_cache import cache_bytes, kept_rows
 from workloads.layer_kinds import kind_counts, layer_runs, stage_name
 from workloads.layers.latent_attention import is_absorbed
 from workloads.layers.layer_builder import Step
@@ -16,12 +17,7 @@ from workloads.routing_plan import Routing
 from workloads.sizes import DEFAULT_CONTEXT, check_sampled, check_sizes
 from workloads.sparsity import parse_sparsity
 from workloads.stages import Stage, build_stages
-
-SHARED_WEIGHTS = ("WTE", "WTESCALE", "WTEZERO", "WRB", "WRE")
-"""Weights that several stages or layers share: token embedding, relative biases of either side."""
-
-_SCALES = ("SCALE", "ZERO")
-"""Ends of the names of tensors that are no parameters but parts of a number format."""
+from workloads.weights import idle_parameters, weight_sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +199,10 @@ class Workload:
         if not self.num_steps:
             return []
         start, pace = self.step(0).context, self._step_tokens
-        bends = [
-            -(-(kind.window - 1 - start) // pace) for kind in kind_counts(self.model) if kind.window
-        ]
+        full = {kind.window - 1 for kind in kind_counts(self.model) if kind.window}
+        if self.model.memory:
+            full.add(self.model.memory)
+        bends = [-(-(rows - start) // pace) for rows in full]
         mla = self.model.mla
         if mla is not None:
             low, high = 0, self.num_steps
@@ -237,26 +234,11 @@ class Workload:
 
     def num_parameters(self) -> int:
         """Return the parameters of the model; a tensor that two stages share counts once."""
-        return sum(count for count, _ in self._weights())
+        return sum(count for count, _ in weight_sizes(self._all_stages()))
 
     def weight_bytes(self) -> int:
         """Return the bytes of all parameters."""
-        return sum(num_bytes for _, num_bytes in self._weights())
-
-    def _weights(self) -> list[tuple[int, int]]:
-        seen: set[str] = set()
-        sizes = []
-        for stage in self._all_stages():
-            for tensor in stage.cascade.role_tensors("weight"):
-                times = stage.repeat
-                if tensor.name in SHARED_WEIGHTS:
-                    times = 0 if tensor.name in seen else 1
-                    seen.add(tensor.name)
-                elements = tensor.num_elements(stage.cascade)
-                if tensor.name.endswith(_SCALES):
-                    elements = 0
-                sizes.append((times * elements, times * tensor.num_bytes(stage.cascade)))
-        return sizes
+        return sum(num_bytes for _, num_bytes in weight_sizes(self._all_stages()))
 
     def _all_stages(self) -> tuple[Stage, ...]:
         """Return stages that hold every weight: a later step lacks the encoder's."""
@@ -271,12 +253,7 @@ class Workload:
         moe = self.model.moe
         if moe is None:
             return self.num_parameters()
-        idle = 0
-        for stage in self._all_stages():
-            for tensor in stage.cascade.role_tensors("weight"):
-                if tensor.ranks[0] == "X" and not tensor.name.endswith(_SCALES):
-                    each = tensor.num_elements(stage.cascade) // moe.experts
-                    idle += stage.repeat * each * (moe.experts - moe.active)
+        idle = idle_parameters(self._all_stages(), moe)
         return self.num_parameters() - idle
 
     def kv_bytes(self) -> int:
@@ -287,13 +264,14 @@ class Workload:
         """
         if not self.model.is_causal:
             return 0
+        model, cache = self.model, self.precision.kv
         total = 0
         for number, positions in self._final_positions():
-            for kind, layers in kind_counts(self.model).items():
-                rows = min(positions, kind.window) if kind.window else positions
-                total += layers * self._cache_bytes(number * rows)
+            for kind, layers in kind_counts(model).items():
+                rows = kept_rows(model, kind, positions)
+                total += layers * cache_bytes(model, cache, number * rows)
                 if kind.crossed:
-                    total += layers * self._cache_bytes(number * self.source)
+                    total += layers * cache_bytes(model, cache, number * self.source)
         return total
 
     def _final_positions(self) -> list[tuple[int, int]]:
@@ -309,17 +287,11 @@ class Workload:
             return self.context
         return 1 if self.source else self.history + self.context
 
-    def _cache_bytes(self, rows: int) -> int:
-        """Return the bytes of some rows of one layer's caches."""
-        mla, cache = self.model.mla, self.precision.kv
-        if mla is not None:
-            return cache.bytes(rows * (mla.latent_rank + mla.rotary_dim))
-        return 2 * cache.bytes(rows * self.model.kv_heads * self.model.head_dim)
-
     @property
     def kv_bytes_per_token(self) -> int:
         """Bytes that one token of one sequence adds to the caches of all layers (0: no caches)."""
-        return self.model.layers * self._cache_bytes(1) if self.model.is_causal else 0
+        each = cache_bytes(self.model, self.precision.kv, 1)
+        return self.model.layers * each if self.model.is_causal else 0
 
     def activation_bytes(self) -> int:
         """Return the greatest footprint of live activations over all stages."""
@@ -392,7 +364,7 @@ def build_workload(
         + {"prefill": 0, "decode": 1, "generate": 1}[phase]
         * (workload.num_steps * (1 + draft_tokens))
     )
-    if positions <= model.max_context:
+    if positions <= model.max_context or model.memory:
         return workload
     warning = (
         f"{model.name}: {positions} positions exceed the {model.max_context} that the model "

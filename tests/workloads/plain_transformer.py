@@ -7,7 +7,7 @@ import numpy as np
 from workloads import ModelConfig, build_workload
 from workloads.layer_kinds import layer_kind
 from workloads.model import NormConfig
-from workloads.workload import SHARED_WEIGHTS
+from workloads.weights import SHARED_WEIGHTS
 
 
 def tiny_model(**changes):

@@ -54,6 +54,9 @@ class Step:
         Annotation of the layers' weight matrices; None: they are dense.
     sampled
         Candidates among which the next token is drawn; 0: the pass ends with the logits.
+    clusters
+        Tokens of each cluster of an adaptive vocabulary; empty: all in the first, whose vectors
+        are the longest.
     """
 
     batch: int
@@ -69,6 +72,7 @@ class Step:
     dequantise: bool = False
     sparsity: Sparsity | None = None
     sampled: int = 0
+    clusters: tuple[int, ...] = ()
 
     @property
     def keys(self) -> int:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from archsim.numberformat import FORMATS
 from workloads.cascade import Cascade
 from workloads.layer_kinds import LayerKind, layer_kind
+from workloads.layers.adaptive_vocabulary import add_adaptive_embedding, add_adaptive_logits
 from workloads.layers.attention import add_attention, add_cross_attention
 from workloads.layers.experts import add_experts
 from workloads.layers.feed_forward import add_feed_forward
@@ -19,6 +20,7 @@ from workloads.layers.mixed_attention import add_mixed_attention
 from workloads.layers.mixed_latent import add_mixed_latent_attention
 from workloads.layers.norm import add_norm
 from workloads.layers.quantised import scaled_text
+from workloads.layers.recurrent_attention import add_recurrent_attention
 from workloads.model import ModelConfig
 
 
@@ -26,15 +28,19 @@ from workloads.model import ModelConfig
 def embedding_cascade(model: ModelConfig, step: Step) -> Cascade:
     """Return token (plus position and token-type) embedding, normalised where the model does so.
 
-    Inputs TOK (token ids, B P), and with such tables POS (position ids, P) and TYPE (B P);
-    constant SINE (P D) where positions are sines.
+    Inputs TOK (token ids, B P; of an adaptive vocabulary the tables of
+    :mod:`workloads.layers.adaptive_vocabulary`), and with such tables POS (position ids, P) and
+    TYPE (B P); constant SINE (P D) where positions are sines.
     Positions beyond the table are the caller's affair: ids choose rows.
     """
     builder = LayerBuilder("embedding", model, step)
-    builder.rank("V", model.vocabulary)
     ids = FORMATS["int32"]
-    builder.tensor("TOK", "B P", "input", ids)
-    token = _gathered(builder, "WTE", "V", "TOK[b,p]")
+    if model.cutoffs:
+        token = add_adaptive_embedding(builder)
+    else:
+        builder.rank("V", model.vocabulary)
+        builder.tensor("TOK", "B P", "input", ids)
+        token = _gathered(builder, "WTE", "V", "TOK[b,p]")
     terms = [token if model.embedding_scale is None else f"{token} * {model.embedding_scale!r}"]
     if model.positions == "learned":
         builder.rank("T", model.position_rows or model.max_context)
@@ -112,6 +118,8 @@ def _attention(builder: LayerBuilder, source: str, target: str) -> None:
         add_mixed_latent_attention(builder, source, target)
     elif builder.step.requests:
         add_mixed_attention(builder, source, target)
+    elif builder.model.positions == "distance":
+        add_recurrent_attention(builder, source, target)
     elif builder.model.mla is not None:
         add_latent_attention(builder, source, target)
     else:
@@ -202,9 +210,10 @@ def encoder_end_cascade(model: ModelConfig, step: Step) -> Cascade:
 def head_cascade(model: ModelConfig, step: Step) -> Cascade | None:
     """Return what follows the layers, or None where nothing does.
 
-    Decoder: final norm and logits (B V) of the last position of each sequence, or (B P V) of all
-    where the step asks for them; of a mixed batch (RQ V), one row per request, whose last position
-    the input LAST names. Encoder with pooler: dense layer and tanh on the first position.
+    Decoder: final norm and logits (of an adaptive vocabulary log-probabilities): (B V) of the last
+    position of each sequence, or (B P V) of all where the step asks for them; of a mixed batch
+    (RQ V), one row per request, whose last position the input LAST names. Encoder with pooler:
+    dense layer and tanh on the first position.
     """
     builder = LayerBuilder("head", model, step)
     builder.activation("X", "B P D", "input")
@@ -281,6 +290,17 @@ def _logits(builder: LayerBuilder) -> None:
         )
         source = f"HS[{rows},d]"
     builder.activation("Y", f"{ranks} V", "output")
+    if model.cutoffs:
+        add_adaptive_logits(builder, source, rows, ranks)
+    else:
+        _plain_logits(builder, source, rows, ranks)
+    if step.sampled:
+        _sampling(builder, rows, ranks)
+
+
+def _plain_logits(builder: LayerBuilder, source: str, rows: str, ranks: str) -> None:
+    """Append Y, the logits of all words, capped where the model does so."""
+    model = builder.model
     target = f"Y[{rows},v]"
     if model.logit_cap is not None:
         builder.activation("LC", f"{ranks} V")
@@ -299,5 +319,3 @@ def _logits(builder: LayerBuilder) -> None:
         cap = model.logit_cap
         statement = f"Y[{rows},v] = tanh({target} * {1.0 / cap!r}) * {cap!r}"
         builder.elementwise("logit_cap", statement, "head")
-    if step.sampled:
-        _sampling(builder, rows, ranks)
