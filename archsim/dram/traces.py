@@ -14,7 +14,8 @@ name           line                        written by
 
 Addresses are in bytes, decimal or ``0x…``; a cycle is the first in which the request may be sent
 and never falls. A command trace has lines ``clock,NAME,field,…`` with one field for each level
-below the channel, down to the column, and -1 where a command means all.
+below the channel, down to the column, and -1 where a command means all; in a trace of several
+channels the number of the channel stands before the clock.
 """
 
 from __future__ import annotations
@@ -89,11 +90,12 @@ _WRITE_WORDS = frozenset({"W", "WRITE", "ST", "write"})
 
 
 class Command(NamedTuple):
-    """One command of a command trace: clock tick, name, and the fields below the channel."""
+    """One command of a command trace: clock tick, name, the fields below the channel, channel."""
 
     clock: int
     name: str
     fields: tuple[int, ...]
+    channel: int = 0
 
 
 def read_requests(
@@ -189,7 +191,7 @@ def read_commands(path: Path, *, names: Sequence[str], levels: Sequence[str]) ->
     Parameters
     ----------
     path
-        File with lines ``clock,NAME,field,…``.
+        File with lines ``clock,NAME,field,…`` or ``channel,clock,NAME,field,…``.
     names
         Commands of the standard.
     levels
@@ -203,18 +205,23 @@ def read_commands(path: Path, *, names: Sequence[str], levels: Sequence[str]) ->
     """
     shape = f"clock,NAME,{','.join(levels)}"
     commands: list[Command] = []
-    last = 0
+    last: dict[int, int] = {}
+    first = 0
     for number, text in _texts(path):
         parts = [part.strip() for part in text.split(",")]
-        if len(parts) != 2 + len(levels):
+        if not commands:
+            first = len(parts) - 2 - len(levels)
+        if first not in (0, 1) or len(parts) != first + 2 + len(levels):
             _refuse(path, number, "line has another number of fields", text, shape)
-        if parts[1] not in names:
-            _refuse(path, number, "the standard has no such command", parts[1], list(names))
-        clock, *fields = (_whole(path, number, part, shape) for part in (parts[0], *parts[2:]))
-        if clock < last:
-            _refuse(path, number, "clock falls", clock, f"{last} or later")
-        last = clock
-        commands.append(Command(clock, parts[1], tuple(fields)))
+        name = parts.pop(first + 1)
+        if name not in names:
+            _refuse(path, number, "the standard has no such command", name, list(names))
+        whole = [_whole(path, number, part, shape) for part in parts]
+        channel, clock, fields = whole[0] if first else 0, whole[first], tuple(whole[first + 1 :])
+        if clock < last.get(channel, 0):
+            _refuse(path, number, "clock falls", clock, f"{last[channel]} or later")
+        last[channel] = clock
+        commands.append(Command(clock, name, fields, channel))
     if not commands:
         raise ConfigError("trace holds no command", location=Location(str(path), None, None))
     return commands

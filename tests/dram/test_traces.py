@@ -129,3 +129,12 @@ def test_malformed_commands_are_named(tmp_path, text, line, message):
         read_commands(path, names=NAMES, levels=LEVELS)
     assert str(caught.value).startswith(f"{path}:{line}: ")
     assert message in str(caught.value)
+
+
+def test_channels_have_clocks_of_their_own(tmp_path):
+    path = written(tmp_path, "# x\n0,5,ACT,0,0,0,0,0\n1,2,ACT,0,0,0,0,0\n0,6,RD,0,0,0,0,1\n")
+    made = read_commands(path, names=NAMES, levels=LEVELS)
+    assert [(item.channel, item.clock) for item in made] == [(0, 5), (1, 2), (0, 6)]
+    path = written(tmp_path, "0,5,ACT,0,0,0,0,0\n0,4,ACT,0,0,0,0,0\n")
+    with pytest.raises(ConfigError, match="clock falls"):
+        read_commands(path, names=NAMES, levels=LEVELS)
