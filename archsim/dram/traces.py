@@ -241,9 +241,15 @@ def write_requests(
 
 
 def format_commands(commands: Sequence[Command]) -> str:
-    """Return a command trace as text, one line per command, newline-ended."""
+    """Return a command trace as text, one line per command, newline-ended.
+
+    The channel is written only where there is more than the first.
+    """
+    several = any(item.channel for item in commands)
     return "".join(
-        f"{item.clock},{item.name},{','.join(map(str, item.fields))}\n" for item in commands
+        f"{f'{item.channel},' if several else ''}"
+        f"{item.clock},{item.name},{','.join(map(str, item.fields))}\n"
+        for item in commands
     )
 
 

@@ -103,6 +103,7 @@ def test_missing_and_empty_traces(tmp_path):
             st.integers(0, 10**12),
             st.sampled_from(NAMES),
             st.tuples(*[st.integers(-1, 10**6)] * len(LEVELS)),
+            st.integers(0, 3),
         ),
         min_size=1,
     )
