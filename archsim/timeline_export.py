@@ -1,10 +1,10 @@
 """Writes what a run did and when as a trace-event file, which timeline viewers open.
 
 A track per server of each resource, in a group per component; on it a slice for each operation,
-within slices for its einsum and its layer; and counters of bytes per second and of the busy part of
-each resource. A window is written hold by hold if that fits the budget. The whole run is written
-from what was simulated, with one slice for what each jump copied; slices too short to see are then
-merged until the budget is kept. Nothing is expanded that is not written.
+within slices for its einsum and its layer; and counters (`archsim.timeline_counters`). A window is
+written hold by hold if that fits the budget. The whole run is written from what was simulated, with
+one slice for what each jump copied; slices too short to see are then merged until the budget is
+kept. Nothing is expanded that is not written.
 
 Format: trace-event JSON (complete events ``X``, metadata ``M``, counters ``C``; times in
 microseconds, here decimals with six digits made from whole picoseconds).
@@ -12,29 +12,21 @@ microseconds, here decimals with six digits made from whole picoseconds).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from archsim.engine.windows import (
     Slice,
-    busy_in_bins,
     count_slices,
     expanded,
     overview,
     started_before,
+    starts_in,
 )
 from archsim.errors import ConfigError
-from archsim.trace_events import (
-    Counter,
-    Mark,
-    Track,
-    counter_events,
-    in_lanes,
-    merged,
-    micros,
-    nested,
-    track_events,
-)
+from archsim.timeline_counters import TimelineCounters
+from archsim.trace_events import Mark, Track, in_lanes, merged, micros, nested, trace_events
 from archsim.units import PS_PER_S, parse_quantity
 
 if TYPE_CHECKING:
@@ -46,14 +38,11 @@ if TYPE_CHECKING:
 MAX_SLICES: Final = 20_000
 """Slices that a file holds at most unless told otherwise (a viewer stays quick; a choice)."""
 
-NUM_BINS: Final = 100
-"""Points of each counter within a pass."""
-
 SPARE: Final = 8
 """Times the budget that is kept while passes come in (a choice)."""
 
-MOVES: Final = ("read", "write")
-"""Actions that are counted in bytes."""
+PASSES: Final[Track] = ("passes", 0)
+"""The track that shows the passes through the model."""
 
 
 class Window(NamedTuple):
@@ -104,27 +93,31 @@ class TimelineExport:
     window: Window | None = None
     max_slices: int = MAX_SLICES
     _tracks: dict[Track, list[Mark]] = field(default_factory=dict)
-    _counters: list[Counter] = field(default_factory=list)
+    _counters: TimelineCounters = field(default_factory=TimelineCounters)
     _held: int = 0
     _end_ps: int = 0
 
     def observe(self, seen: TimedPass) -> None:
         """Take in a pass that was timed."""
         timing, shift_ps = seen.timing, seen.begin_ps
-        self._end_ps = shift_ps + timing.makespan_ps
+        length_ps = timing.makespan_ps
+        self._end_ps = shift_ps + length_ps
         if self.window is None:
             self._add(timing, overview(timing), shift_ps)
-            self._count(timing, 0, timing.makespan_ps, shift_ps)
+            self._counters.add(timing, 0, length_ps, shift_ps, every=False)
+            self._show_pass(seen)
             if sum(map(len, self._tracks.values())) > SPARE * self.max_slices:
                 self._fit(SPARE // 2 * self.max_slices)
             return
         begin_ps = max(self.window.begin_ps - shift_ps, 0)
-        end_ps = min(self.window.end_ps - shift_ps, timing.makespan_ps)
+        end_ps = min(self.window.end_ps - shift_ps, length_ps)
         if begin_ps < end_ps:
             self._held += count_slices(timing, begin_ps, end_ps)
             if self._held <= self.max_slices:
-                self._add(timing, expanded(timing, begin_ps, end_ps), shift_ps)
-                self._count(timing, begin_ps, end_ps, shift_ps)
+                repeats = _Repeats(timing, begin_ps, end_ps)
+                self._add(timing, expanded(timing, begin_ps, end_ps), shift_ps, repeats)
+                self._counters.add(timing, begin_ps, end_ps, shift_ps, every=True)
+                self._show_pass(seen)
 
     def text(self) -> str:
         """Return the trace-event JSON.
@@ -154,10 +147,22 @@ class TimelineExport:
         drawn = {track: nested(marks) for track, marks in self._tracks.items()}
         if sum(map(len, drawn.values())) > self.max_slices:
             drawn = {track: [(m, m.name) for m in marks] for track, marks in self._tracks.items()}
-        events = [*track_events(drawn), *counter_events(self._counters)]
+        events = trace_events(drawn, self._counters.counters())
         return '{"displayTimeUnit": "ns", "traceEvents": [\n' + ",\n".join(events) + "\n]}\n"
 
-    def _add(self, timing: Timing, slices: Iterable[Slice], shift_ps: int) -> None:
+    def _show_pass(self, seen: TimedPass) -> None:
+        begin_ps, length_ps = seen.begin_ps, seen.timing.makespan_ps
+        name = f"{seen.phase} {seen.number}"
+        mark = Mark(begin_ps, begin_ps + length_ps, name, "", "", 1, length_ps)
+        self._tracks.setdefault(PASSES, []).append(mark)
+
+    def _add(
+        self,
+        timing: Timing,
+        slices: Iterable[Slice],
+        shift_ps: int,
+        repeats: _Repeats | None = None,
+    ) -> None:
         program = timing.program
         found: dict[int, list[Mark]] = {}
         for item in slices:
@@ -170,45 +175,12 @@ class TimelineExport:
                 tags.get("einsum", ""),
                 item.instances,
                 item.busy_ps,
+                -1 if repeats is None else repeats.at(item.op, item.begin_ps),
             )
             found.setdefault(item.resource, []).append(mark)
         for resource, marks in found.items():
             for lane, row in enumerate(in_lanes(marks)):
                 self._tracks.setdefault((program.resources[resource], lane), []).extend(row)
-
-    def _count(self, timing: Timing, begin_ps: int, end_ps: int, shift_ps: int) -> None:
-        """Sample bytes per second by component and the busy part of each resource."""
-        program = timing.program
-        edges = [begin_ps + (end_ps - begin_ps) * n // NUM_BINS for n in range(NUM_BINS + 1)]
-        edges = sorted(set(edges))
-        moved: dict[tuple[str, str], list[int]] = {}
-        for op, counts in enumerate(program.counts):
-            bytes_each = {key[:2]: n for key, n in counts.items() if key[1] in MOVES and n}
-            if not bytes_each:
-                continue
-            before = [0] * len(edges)
-            for place, edge in enumerate(edges):
-                before[place] = started_before(timing, op, edge, low=before[max(place - 1, 0)])
-            for key, each in bytes_each.items():
-                total = moved.setdefault(key, [0] * (len(edges) - 1))
-                for place in range(len(edges) - 1):
-                    total[place] += each * (before[place + 1] - before[place])
-        for (component, action), amounts in moved.items():
-            name = f"{action} GB/s"
-            for place, amount in enumerate(amounts):
-                seconds = (edges[place + 1] - edges[place]) / PS_PER_S
-                self._counters.append(
-                    Counter(edges[place] + shift_ps, component, name, amount / seconds / 1e9)
-                )
-            self._counters.append(Counter(edges[-1] + shift_ps, component, name, 0.0))
-        for resource in timing.busy_ps:
-            servers = program.capacities[program.resources.index(resource)]
-            for place, busy_ps in enumerate(busy_in_bins(timing, resource, edges)):
-                share = busy_ps / (servers * (edges[place + 1] - edges[place]))
-                self._counters.append(
-                    Counter(edges[place] + shift_ps, resource, "busy %", 100.0 * share)
-                )
-            self._counters.append(Counter(edges[-1] + shift_ps, resource, "busy %", 0.0))
 
     def _fit(self, most: int) -> None:
         """Merge the shortest slices until no more than ``most`` are drawn."""
@@ -220,3 +192,22 @@ class TimelineExport:
                 track: merged(marks, shortest_ps) for track, marks in self._tracks.items()
             }
             shortest_ps += shortest_ps // 2 + 1
+
+
+class _Repeats:
+    """Which repetition of its stage an operation of a window belongs to."""
+
+    def __init__(self, timing: Timing, begin_ps: int, end_ps: int) -> None:
+        program = timing.program
+        self._stage = [name.partition("/")[0] for name in program.ops]
+        self._begins: dict[str, tuple[int, list[int]]] = {}
+        for stage in set(self._stage):
+            marker = program.op_ids.get(f"{stage}/begin")
+            if marker is not None and program.instance_counts[marker] > 1:
+                before = started_before(timing, marker, begin_ps)
+                self._begins[stage] = before, starts_in(timing, marker, begin_ps, end_ps)
+
+    def at(self, op: int, time_ps: int) -> int:
+        """Return the repetition from 0; -1 for what is not repeated."""
+        known = self._begins.get(self._stage[op])
+        return -1 if known is None else known[0] + bisect_right(known[1], time_ps) - 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -13,7 +13,10 @@ Track = tuple[str, int]
 
 
 class Mark(NamedTuple):
-    """A slice to be drawn, in time of the run."""
+    """A slice to be drawn, in time of the run.
+
+    ``repeat`` is which repetition of its layer it belongs to, where that is known.
+    """
 
     begin_ps: int
     end_ps: int
@@ -22,14 +25,16 @@ class Mark(NamedTuple):
     einsum: str
     instances: int
     busy_ps: int
+    repeat: int = -1
 
 
 class Counter(NamedTuple):
-    """A value from a time on."""
+    """A value of a component from a time on."""
 
     time_ps: int
     part: str
     name: str
+    unit: str
     value: float
 
 
@@ -81,7 +86,7 @@ def nested(marks: Sequence[Mark]) -> list[tuple[Mark, str]]:
     out where it would hold one slice only.
     """
     drawn: list[tuple[Mark, str]] = []
-    for layer, of_layer in groupby(marks, key=lambda mark: mark.layer):
+    for (layer, repeat), of_layer in groupby(marks, key=lambda mark: (mark.layer, mark.repeat)):
         parts = [list(part) for _, part in groupby(of_layer, key=lambda mark: mark.einsum)]
         inside: list[tuple[Mark, str]] = []
         for part in parts:
@@ -89,7 +94,8 @@ def nested(marks: Sequence[Mark]) -> list[tuple[Mark, str]]:
                 inside.append((_around(part), part[0].einsum))
             inside += [(mark, mark.name) for mark in part]
         if layer and len(parts) > 1:
-            drawn.append((_around([mark for part in parts for mark in part]), layer))
+            shown = f"{layer} {repeat}" if repeat >= 0 else layer
+            drawn.append((_around([mark for part in parts for mark in part]), shown))
         drawn += inside
     return drawn
 
@@ -102,38 +108,86 @@ def _around(marks: Sequence[Mark]) -> Mark:
     )
 
 
-def track_events(drawn: Mapping[Track, Sequence[tuple[Mark, str]]]) -> Iterator[str]:
-    """Yield the lines that name the tracks and those of their slices."""
-    parts = sorted({resource.partition(".")[0] for resource, _ in drawn})
-    for number, part in enumerate(parts, 1):
-        yield _meta("process_name", number, 0, part)
-    for thread, (resource, lane) in enumerate(sorted(drawn), 1):
-        process = 1 + parts.index(resource.partition(".")[0])
+def trace_events(
+    drawn: Mapping[Track, Sequence[tuple[Mark, str]]], counters: Iterable[Counter]
+) -> Iterator[str]:
+    """Yield the lines of a file: names of processes and tracks, slices, values of counters."""
+    counters = list(counters)
+    names = {resource.partition(".")[0] for resource, _ in drawn} | {c.part for c in counters}
+    parts = {part: number for number, part in enumerate(sorted(names), 1)}
+    for part, process in parts.items():
+        yield _meta("process_name", process, 0, part)
+    # Threads are numbered apart from processes: a viewer takes equal numbers for the main thread.
+    for thread, (resource, lane) in enumerate(sorted(drawn), len(parts) + 1):
+        process = parts[resource.partition(".")[0]]
         yield _meta("thread_name", process, thread, f"{resource} {lane}" if lane else resource)
-        for mark, name in drawn[resource, lane]:
-            span_ps = mark.end_ps - mark.begin_ps
-            arguments = {
-                "operations": mark.instances,
-                "busy": round(mark.busy_ps / span_ps, 6),
-                "layer": mark.layer,
-                "einsum": mark.einsum,
-            }
-            shown = f"{name} × {mark.instances}" if mark.instances > 1 else name
-            yield (
-                f'{{"ph": "X", "pid": {process}, "tid": {thread}, "name": {_text(shown)}, '
-                f'"cat": {_text(mark.layer or "none")}, "ts": {micros(mark.begin_ps)}, '
-                f'"dur": {micros(span_ps)}, "args": {_text(arguments)}}}'
-            )
-
-
-def counter_events(counters: Sequence[Counter]) -> Iterator[str]:
-    """Yield a line that names the counters, and one for every value of each."""
-    yield _meta("process_name", 0, 0, "counters")
-    for time_ps, part, name, value in counters:
+        yield from _slices(process, thread, drawn[resource, lane])
+    for time_ps, part, name, unit, value in counters:
         yield (
-            f'{{"ph": "C", "pid": 0, "name": {_text(f"{part} {name}")}, '
-            f'"ts": {micros(time_ps)}, "args": {{"value": {value!r}}}}}'
+            f'{{"ph": "C", "pid": {parts[part]}, "name": {_text(name)}, '
+            f'"ts": {micros(time_ps)}, "args": {{{_text(unit)}: {value!r}}}}}'
         )
+
+
+def _slices(process: int, thread: int, drawn: Sequence[tuple[Mark, str]]) -> Iterator[str]:
+    around: list[tuple[int, int, int]] = []
+    for mark, name in drawn:
+        span_ps = mark.end_ps - mark.begin_ps
+        while around and around[-1][1] <= mark.begin_ps:
+            around.pop()
+        shown_ps = _shown_ps(mark, around[-1] if around else None)
+        around.append((mark.begin_ps, mark.end_ps, shown_ps))
+        arguments: dict[str, object] = {
+            "operations": mark.instances,
+            "busy": round(mark.busy_ps / span_ps, 6),
+            "layer": mark.layer,
+            "einsum": mark.einsum,
+            "begin_ps": mark.begin_ps,
+            "span_ps": span_ps,
+        }
+        if mark.repeat >= 0:
+            arguments["repetition"] = mark.repeat
+        shown = f"{name} × {mark.instances}" if mark.instances > 1 else name
+        yield (
+            f'{{"ph": "X", "pid": {process}, "tid": {thread}, "name": {_text(shown)}, '
+            f'"cat": {_text(mark.layer or "none")}, "ts": {micros(mark.begin_ps)}, '
+            f'"dur": {micros(shown_ps)}, "args": {_text(arguments)}}}'
+        )
+
+
+NANO_PS = 1000
+"""Picoseconds in the nanoseconds that viewers keep."""
+
+
+def _shown_ps(mark: Mark, around: tuple[int, int, int] | None) -> int:
+    """Return how long a slice is drawn: its span, or less by some ns where a viewer needs that.
+
+    Viewers keep whole nanoseconds and round begin and duration one by one, down or to the nearest;
+    a slice that then ends behind the one around it, or begins before its neighbour has ended, is
+    dropped. Halves may go either way, as times pass through floating point.
+    """
+    span_ps = room_ps = mark.end_ps - mark.begin_ps
+    limits = [_early(mark.end_ps)]
+    if around is not None:
+        outer_ps, _, shown_ps = around
+        room_ps = min(span_ps, outer_ps + shown_ps - mark.begin_ps)
+        starts, spans = _early(outer_ps), _early(shown_ps)
+        limits.append((starts[0] + spans[0], starts[1] + spans[1]))
+    starts, spans = _late(mark.begin_ps), _late(span_ps)
+    room = min(limit[way] - starts[way] for limit in limits for way in (0, 1))
+    if max(spans) <= room and span_ps == room_ps:
+        return span_ps
+    return max(min(room_ps // NANO_PS, room), 0) * NANO_PS
+
+
+def _early(time_ps: int) -> tuple[int, int]:
+    """Return whole nanoseconds, rounded down and to the nearest, halves down."""
+    return time_ps // NANO_PS, (time_ps + NANO_PS // 2 - 1) // NANO_PS
+
+
+def _late(time_ps: int) -> tuple[int, int]:
+    """Return whole nanoseconds, rounded down and to the nearest, halves up."""
+    return time_ps // NANO_PS, (time_ps + NANO_PS // 2) // NANO_PS
 
 
 def _meta(what: str, process: int, thread: int, name: str) -> str:

@@ -49,6 +49,7 @@ def gemm_nest(problem: GemmProblem, machine: Machine, choice: GemmChoice) -> Nes
         stores=(_result(problem, machine),),
         step=step_of,
         tags=problem.tags,
+        level=machine.innermost,
     )
 
 
@@ -75,7 +76,10 @@ def _result(problem: GemmProblem, machine: Machine) -> Stream:
             return keep_work(machine, num_bytes, tensor.format.name)
         return transfer_work(machine, machine.innermost, tensor.home, num_bytes, tensor.format.name)
 
-    return Stream(tensor.name, frozenset({"batch", "m", "n"}), work, problem.tags)
+    def room(shape: Shape) -> int:
+        return problem.accumulator.bytes(shape["m"] * shape["n"])
+
+    return Stream(tensor.name, frozenset({"batch", "m", "n"}), work, problem.tags, room)
 
 
 def footprint_bytes(problem: GemmProblem, machine: Machine, choice: GemmChoice) -> int:

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING
 
+from archsim.program.residents import Fill, Free, resident_tags
 from mappers.work import Work
 
 if TYPE_CHECKING:
@@ -78,12 +79,19 @@ class Stream:
         Transfer of one tile of a shape.
     tags
         Tags of its operations.
+    room
+        Bytes that a tile takes in the level of the tiles; None: as many as its transfer moves.
     """
 
     name: str
     axes: frozenset[str]
     work: Callable[[Shape], Work]
     tags: Mapping[str, str] = field(default_factory=dict)
+    room: Callable[[Shape], int] | None = None
+
+    def room_bytes(self, shape: Shape) -> int:
+        """Return the bytes that a tile takes in the level of the tiles."""
+        return self.work(shape).num_bytes if self.room is None else self.room(shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,8 @@ class Nest:
         Computation on a full tile shape.
     tags
         Tags of the computation.
+    level
+        Memory level that holds the tiles, for timelines; empty leaves them out.
     """
 
     name: str
@@ -132,6 +142,7 @@ class Nest:
     stores: tuple[Stream, ...]
     step: Callable[[Shape], Step]
     tags: Mapping[str, str] = field(default_factory=dict)
+    level: str = ""
 
     def program(self) -> Program:
         """Return the engine program of the nest."""
@@ -171,7 +182,9 @@ class _Writer:
             (i + 1 for i, axis in enumerate(self.axes) if axis.num_tiles > 1), default=0
         )
         self.writes_first = self.step_bytes(nest.stores) > self.step_bytes(nest.loads)
-        self.done = self.builder.marker("tile_done", tags=nest.tags)
+        left = [Free(nest.level, f"{s.name} in", self.steps_per_tile(s)) for s in nest.loads]
+        tags = resident_tags(frees=left) if nest.level else {}
+        self.done = self.builder.marker("tile_done", tags={**nest.tags, **tags})
         self.free: dict[str, OpRef] = {}
         self.stored: dict[str, OpRef] = {}
         self.load_ops: dict[tuple[str, tuple[int, ...]], OpRef] = {}
@@ -188,6 +201,10 @@ class _Writer:
                 self.stored[stream.name] = self.builder.marker(
                     f"{stream.name}_stored", tags=stream.tags
                 )
+
+    def steps_per_tile(self, stream: Stream) -> int:
+        """Return how many steps use one tile of a stream."""
+        return prod(axis.num_tiles for axis in self.axes) // self.tiles[stream.name]
 
     def step_bytes(self, streams: Sequence[Stream]) -> int:
         """Return the bytes that streams move in every step, for full tiles."""
@@ -215,7 +232,11 @@ class _Writer:
         if found is None:
             name = self.label(f"load_{stream.name}", key, not key)
             work = stream.work(shape)
-            found = work.define(self.builder, name, stream.tags)
+            tags = dict(stream.tags)
+            if self.nest.level:
+                room = Fill(self.nest.level, f"{stream.name} in", stream.room_bytes(shape))
+                tags |= resident_tags(fills=[room])
+            found = work.define(self.builder, name, tags)
             self.load_ops[stream.name, key] = found
             self.load_bytes[found.number] = work.num_bytes
             if self.tiles[stream.name] > 2:
@@ -232,7 +253,10 @@ class _Writer:
         found = self.store_ops.get((stream.name, key))
         if found is None:
             name = self.label(f"store_{stream.name}", key, not key)
-            found = stream.work(shape).define(self.builder, name, stream.tags)
+            tags = dict(stream.tags)
+            if self.nest.level:
+                tags |= resident_tags(frees=[Free(self.nest.level, f"{stream.name} out")])
+            found = stream.work(shape).define(self.builder, name, tags)
             self.store_ops[stream.name, key] = found
             self.builder.after(found, self.done)
             if stream.name in self.stored:
@@ -250,8 +274,11 @@ class _Writer:
         roles: dict[str, list[OpRef]] = {"reads": [], "chain": [], "writes": []}
         if step.reads is not None:
             roles["reads"].append(step.reads.define(b, self.label("reads", key, False), tags))
+        opens = self.opens(shape)
         for name, work, own_tags in step.chain:
-            made = work.define(b, self.label(name, key, False), {**tags, **own_tags})
+            first_tags = {} if roles["chain"] else opens
+            every_tag = {**tags, **own_tags, **first_tags}
+            made = work.define(b, self.label(name, key, False), every_tag)
             if roles["chain"]:
                 b.after(made, roles["chain"][-1])
             roles["chain"].append(made)
@@ -272,6 +299,15 @@ class _Writer:
             b.after(self.done, source)
         self.steps[key] = roles
         return roles
+
+    def opens(self, shape: Shape) -> dict[str, str]:
+        """Return the tags of the computation that opens a tile of each result."""
+        level = self.nest.level
+        rooms = [
+            (f"{item.name} out", item.room_bytes(shape), self.steps_per_tile(item))
+            for item in self.nest.stores
+        ]
+        return resident_tags(fills=[Fill(level, *room) for room in rooms]) if level else {}
 
     def carry(self, shape: Shape) -> list[OpRef]:
         """Return the operation that reads the partial sums of a step back, if it has one."""

@@ -345,7 +345,10 @@ def stage_nest(stage: Stage, machine: Machine, choice: StageChoice) -> Nest:
             source, target = (inner, home) if out else (home, inner)
             return transfer_work(machine, source, target, num_bytes, number)
 
-        return Stream(use.name, use.axes, work, tags)
+        def room(shape: Shape) -> int:
+            return int(format_bytes(use, shape))
+
+        return Stream(use.name, use.axes, work, tags, room)
 
     def step(shape: Shape) -> Step:
         reads = [
@@ -376,6 +379,7 @@ def stage_nest(stage: Stage, machine: Machine, choice: StageChoice) -> Nest:
         stores=tuple(stream(use, by_reader[use.name], out=True) for use in stage.stores),
         step=step,
         tags=tags,
+        level=inner,
     )
 
 

@@ -95,9 +95,46 @@ def instances_in(timing: Timing, op: str, begin_ps: int, end_ps: int, span_ps: i
     return _overlapping(timing, known, begin_ps, end_ps, span_ps)
 
 
+def starts_in(timing: Timing, op: int, begin_ps: int, end_ps: int) -> list[int]:
+    """Return the starts of an operation's instances from ``begin_ps`` to before ``end_ps``, ps."""
+    log, first = _log(timing), started_before(timing, op, begin_ps)
+    last = started_before(timing, op, end_ps, low=first)
+    return [log.start_ps(op, number) for number in range(first, last)]
+
+
 def _overlapping(timing: Timing, op: int, begin_ps: int, end_ps: int, span_ps: int) -> range:
     first = started_before(timing, op, begin_ps - max(span_ps - 1, 0))
     return range(first, max(first, started_before(timing, op, end_ps, low=first)))
+
+
+def held_until(timing: Timing, op: int, span_ps: int, edges_ps: Sequence[int]) -> list[int]:
+    """Return the exact time for which an operation has held something by each of some times.
+
+    Parameters
+    ----------
+    timing : Timing
+        A run that kept its log.
+    op : int
+        Number of the operation.
+    span_ps : int
+        How long each instance holds from its start, ps.
+    edges_ps : sequence of int
+        The times, ascending, ps.
+
+    Returns
+    -------
+    list of int
+        Sum over the instances, in ps, by each time.
+    """
+    log = _log(timing)
+    held: list[int] = []
+    started = ended = 0
+    for edge in edges_ps if span_ps else ():
+        ended = started_before(timing, op, edge - span_ps + 1, low=ended)
+        started = started_before(timing, op, edge, low=max(started, ended))
+        running = sum(edge - log.start_ps(op, number) for number in range(ended, started))
+        held.append(ended * span_ps + running)
+    return held or [0] * len(edges_ps)
 
 
 def busy_in_bins(timing: Timing, resource: str, edges_ps: Sequence[int]) -> list[int]:
@@ -117,21 +154,16 @@ def busy_in_bins(timing: Timing, resource: str, edges_ps: Sequence[int]) -> list
     SimulationError
         There is no such resource, or the run kept no log.
     """
-    program, log = timing.program, _log(timing)
+    program = timing.program
     if resource not in program.resources:
         raise SimulationError(f"no resource is called {resource!r}")
     wanted = program.resources.index(resource)
     until = [0] * len(edges_ps)
     for op in range(len(program.ops)):
         for number, span_ps in program.holds(op):
-            if number != wanted or not span_ps:
-                continue
-            started = ended = 0
-            for place, edge in enumerate(edges_ps):
-                ended = started_before(timing, op, edge - span_ps + 1, low=ended)
-                started = started_before(timing, op, edge, low=max(started, ended))
-                until[place] += ended * span_ps
-                until[place] += sum(edge - log.start_ps(op, n) for n in range(ended, started))
+            if number == wanted:
+                for place, held_ps in enumerate(held_until(timing, op, span_ps, edges_ps)):
+                    until[place] += held_ps
     return [later - earlier for earlier, later in pairwise(until)]
 
 

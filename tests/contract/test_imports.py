@@ -20,7 +20,7 @@ FLOORS = (
     {
         *("fragments", "residency", "capacity", "roofline", "mapped_model", "mapping_cache"),
         *("accounting", "run_config", "run_record", "composition", "request"),
-        *("explanation", "timeline_export", "trace_events"),
+        *("explanation", "timeline_export", "timeline_counters", "resident_tiles", "trace_events"),
     },
     {"report", "validation", "bench"},
     {"figures"},
