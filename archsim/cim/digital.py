@@ -25,7 +25,7 @@ from archsim.cim.adders import (
     tree_delay_ns,
     tree_depth,
 )
-from archsim.cim.gates import GATES_28NM, Gates
+from archsim.cim.gates import GATES_28NM, XOR_CAPACITANCE, XOR_DELAY, Gates
 
 Recoding = Literal["none", "booth"]
 
@@ -35,6 +35,9 @@ both polarities, so a negative digit needs no exclusive-or (estimate)."""
 
 BOOTH_AREA = 4
 """NAND areas of a Booth selector, two AND-OR-invert gates (estimate)."""
+
+BOOTH_SIGNALS = 3
+"""Signals that encode a digit: one, two, negative; each an exclusive-or and a NAND of its bits."""
 
 WIRE_FF_PER_CELL = 0.15
 """Wire of an input line over one storage cell, fF: 0.2 fF/µm over a pitch of 0.75 µm (estimate)."""
@@ -155,7 +158,9 @@ def clock_parts_ns(
     sequencing
         Clock-to-output delay and set-up time of a register, in NAND delays.
     """
-    select = BOOTH_LEVELS if macro.recoding == "booth" else 1
+    select: float = 1
+    if macro.recoding == "booth":
+        select = XOR_DELAY + 1 + BOOTH_LEVELS
     accumulator = 0.0
     if macro.accumulates:
         accumulator = accumulator_delay_ns(gates, macro.sum_bits, macro.register_bits)
@@ -203,7 +208,7 @@ def vector_energy_fj(
         "tree": _tree_fj(macro, gates, rows) * columns * activity.products,
         "place_value": gates.adder_fj * _place_value(macro) * columns,
         "accumulator": _accumulator_fj(macro, gates) * columns,
-        "drivers": _line_fj(gates) * bits * macro.bits_per_cycle * activity.input_toggle,
+        "drivers": _drivers_fj(macro, gates, rows) * activity.input_toggle,
     }
     return {name: value * macro.steps for name, value in per_step.items()}
 
@@ -231,10 +236,17 @@ def _accumulator_fj(macro: DigitalMacro, gates: Gates) -> float:
     return (gates.adder_fj + gates.flop_fj) * macro.register_bits if macro.accumulates else 0.0
 
 
-def _line_fj(gates: Gates) -> float:
-    """Energy of the wire of an input line over one cell, fJ; it scales like the gates."""
-    nands = WIRE_FF_PER_CELL / GATES_28NM.capacitance_ff
-    return nands * gates.switch_fj
+def line_fj(gates: Gates) -> float:
+    """Return the energy of the wire of an input line over one cell, fJ; it scales like a gate."""
+    return WIRE_FF_PER_CELL / GATES_28NM.capacitance_ff * gates.switch_fj
+
+
+def _drivers_fj(macro: DigitalMacro, gates: Gates, rows: int) -> float:
+    """Energy of all input lines, and of encoding digits, in a cycle of ones, fJ."""
+    lines = line_fj(gates) * macro.weight_bits * rows * macro.columns * macro.bits_per_cycle
+    if macro.recoding == "booth":
+        lines += BOOTH_SIGNALS * (XOR_CAPACITANCE + 1) * gates.switch_fj * rows
+    return lines
 
 
 def precharge_fj(macro: DigitalMacro, gates: Gates) -> float:

@@ -14,6 +14,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archsim.cim.digital import Activity, line_fj
+from archsim.cim.gates import Gates
+
 
 @dataclass(frozen=True, slots=True)
 class RippleArray:
@@ -76,3 +79,17 @@ def throughput_gops(array: RippleArray, period_ns: float) -> float:
 def latency_ns(array: RippleArray, period_ns: float) -> float:
     """Return the time of one vector when bits do not overlap: ``Ba (R/r + 1)`` periods, ns."""
     return array.input_bits * (array.register_rows + 1) * period_ns
+
+
+def pass_energy_fj(array: RippleArray, gates: Gates, activity: Activity) -> dict[str, float]:
+    """Return the energy of one input bit through the whole array by part, fJ.
+
+    All columns work, those that no weight uses too: nothing gates them.
+    """
+    cells = array.rows * array.bit_columns
+    return {
+        "multiplier": gates.multiplier_fj * activity.products * cells,
+        "adders": gates.adder_fj * activity.products * cells,
+        "registers": gates.flop_fj * array.register_rows * array.bit_columns,
+        "drivers": line_fj(gates) * activity.input_toggle * cells,
+    }
