@@ -36,9 +36,12 @@ def render_scores(scores: Mapping[str, Json]) -> RenderableType:
         Text(),
     ]
     details = _records(scores.get("details"))
-    if details:
+    claims = bool(details) and "verdict" in details[0]
+    if claims:
         parts.append(Section("Claims", _claims(details)))
     else:
+        if details:
+            parts.append(Section("What was compared", _details(details)))
         groups = _records(scores["groups"])
         whole = [group for group in groups if len(_object(group["by"])) == 1]
         parts.append(Section("Error by metric", _groups(whole)))
@@ -48,7 +51,7 @@ def render_scores(scores: Mapping[str, Json]) -> RenderableType:
             parts.append(Section("Groups with the largest errors", _groups(off)))
         parts.append(Section("Bars", _bars(_records(scores["bars"]))))
     worst = _records(scores["worst"])
-    if worst and not details:
+    if worst and not claims:
         parts.append(Section("Largest errors", _worst(worst)))
     baselines = scores["baselines"]
     if isinstance(baselines, dict) and baselines:
@@ -156,6 +159,20 @@ def _baselines(baselines: dict[str, Json]) -> Table:
     for name, stats in baselines.items():
         grid.add_row(name, *_percentages(_object(stats)))
     return grid
+
+
+def _details(details: list[dict[str, Json]]) -> Table:
+    """Return a suite's own records, one column for each key of the first."""
+    grid = table(*(key.replace("_", " ") for key in details[0]))
+    for record in details:
+        grid.add_row(*(_cell(record.get(key)) for key in details[0]))
+    return grid
+
+
+def _cell(value: Json) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return number(value) if isinstance(value, int | float) else str(value if value else "–")
 
 
 def _claims(claims: list[dict[str, Json]]) -> Table:
