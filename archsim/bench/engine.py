@@ -2,82 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Final, NamedTuple
 
 from archsim.bench.measure import CALIBRATION, REPEATS, best_cpu_s, calibration_per_s, metric
+from archsim.bench.programs import attention, flat_body, layer_pipeline, pim_stream, tile_nest
 from archsim.engine import Times, Timing, run_program, simulate_many, warmup
-from archsim.program import Program, ProgramBuilder, affine
+from archsim.program import Program
 
-RETIMED_SETS = 2000
+RETIMED_SETS: Final = 2000
 """Sets of times in the bench of re-timing."""
 
-CHECKED_TURNS = 20_000
-"""Iterations of the loop whose every start is compared, folded with unrolled."""
+TURNS: Final = 1_000_000
+"""Iterations of the flat loop at full size."""
 
 
-def flat_body(turns: int, size: int = 20) -> Program:
-    """Return one loop over a body of ``size`` operations on four resources, with waits.
+class Case(NamedTuple):
+    """A program of the bench: at a share of its full size, and small enough to spell out."""
 
-    Durations are placeholders: the bench times the engine, not a machine.
-    """
-    b = ProgramBuilder("flat-body")
-    units = [b.resource(f"unit{i}") for i in range(4)]
-    ops = [
-        b.op(f"op{i}", holds=[(units[i % 4], 100 + i)], latency=150 + i, cause="compute")
-        for i in range(size)
-    ]
-    with b.loop(turns, "turn"):
-        for op in ops:
-            b.place(op)
-    for later, earlier in zip(ops[1:], ops, strict=False):
-        b.after(later, earlier)
-    b.after(ops[0], ops[-1], back=2)
-    for i in range(0, size, 3):
-        b.after(ops[i], ops[(i + 7) % size], back=3)
-    return b.build()
+    name: str
+    build: Callable[[int], Program]
+    small: Program
 
 
-def tile_nest(rows: int, columns: int) -> Program:
-    """Return a double-buffered tile pipeline in a nest of two loops."""
-    b = ProgramBuilder("tile-nest")
-    dma, array, vector = b.resource("dma"), b.resource("array"), b.resource("vector")
-    load = b.op("load", holds=[(dma, 50)], latency=80, cause="bandwidth")
-    work = b.op("work", holds=[(array, 90)], latency=120, cause="compute")
-    post = b.op("post", holds=[(vector, 40)], latency=60, cause="compute")
-    store = b.op("store", holds=[(dma, 30)], latency=40, cause="bandwidth")
-    with b.loop(rows, "row"):
-        with b.loop(columns, "column"):
-            for op in (load, work, post):
-                b.place(op)
-        b.place(store)
-    b.after(work, load)
-    b.after(load, work, back=2)
-    b.after(post, work)
-    b.after(work, post, back=2)
-    b.after(store, post)
-    b.after(post, store)
-    return b.build()
-
-
-def causal_attention(rows: int) -> Program:
-    """Return one head of causal attention: the trip of the inner loop is the row."""
-    b = ProgramBuilder("causal-attention")
-    dma, array, vector = b.resource("dma"), b.resource("array"), b.resource("vector")
-    load = b.op("load", holds=[(dma, 30)], latency=55, cause="bandwidth")
-    score = b.op("score", holds=[(array, 40)], latency=60, cause="compute")
-    soft = b.op("soft", holds=[(vector, 25)], latency=25, cause="compute")
-    store = b.op("store", holds=[(dma, 10)], latency=20, cause="bandwidth")
-    with b.loop(rows, "row") as row:
-        with b.loop(affine(1, 1, row), "column") as column:
-            for op in (load, score, soft):
-                b.place(op)
-        b.place(store)
-    b.after(score, load)
-    b.after(load, score, back=2)
-    b.after(soft, score)
-    b.after(soft, soft, delay=31, anchor="start", scope=column)
-    b.after(store, soft)
-    return b.build()
+CASES: Final = (
+    Case("flat_body", flat_body, flat_body(20_000)),
+    Case("tile_nest", lambda turns: tile_nest(max(turns // 300, 1), 100), tile_nest(100, 40)),
+    Case("nest", lambda turns: attention(16, 64, max(turns // 1000, 1)), attention(4, 20, 60)),
+    Case("causal", lambda turns: attention(1, max(turns // 244, 1), None), attention(3, 60, None)),
+    Case(
+        "pim_stream", lambda n: pim_stream(80, 54, max(n // 33_333, 1), 32), pim_stream(4, 6, 9, 8)
+    ),
+    Case("layers", lambda n: layer_pipeline(126, 12, max(n // 244, 1)), layer_pipeline(9, 12, 40)),
+)
+"""At full size: 20 M operations in a flat loop; 1 M in a nest of two loops; 4 M of attention in
+three; a head of a million tokens with a causal mask (4096 rows of tiles of 256); 4.4 M memory
+commands with refresh, about a decode step of a 70B model; 126 layers of 12 operators, 18.6 M."""
 
 
 def same_results(folded: Timing, unrolled: Timing) -> bool:
@@ -94,13 +55,13 @@ def same_results(folded: Timing, unrolled: Timing) -> bool:
     )
 
 
-def run(*, turns: int = 1_000_000, repeats: int = REPEATS) -> dict[str, object]:
+def run(*, turns: int = TURNS, repeats: int = REPEATS) -> dict[str, object]:
     """Measure the engine.
 
     Parameters
     ----------
     turns : int
-        Iterations of the loop that is run folded and unfolded (20 operations each).
+        Iterations of the flat loop, to which the size of all programs is in proportion.
     repeats : int
         Runs of which the best counts.
 
@@ -108,50 +69,52 @@ def run(*, turns: int = 1_000_000, repeats: int = REPEATS) -> dict[str, object]:
     -------
     dict
         ``bench``, ``metrics`` (each with name, value, unit, ratio to the calibration loop) and
-        ``exact``: whether every start of a folded run equals that of the unrolled one, and the
-        long loop ends the same either way.
+        ``exact``: whether every program that was timed ends the same folded and unrolled, and a
+        small one of its kind agrees in every start.
     """
     warmup()
     calibration = calibration_per_s(repeats)
-    flat, nest = flat_body(turns), tile_nest(max(turns // 300, 1), 100)
     metrics = [metric(CALIBRATION, calibration, "steps/s")]
-    seconds: dict[str, float] = {}
-    for name, program in (("flat_body", flat), ("tile_nest", nest)):
-        plain = partial(run_program, program, fold=False, path=False, backend="jit")
-        seconds[name] = best_cpu_s(plain, repeats)
-        speed = sum(program.instance_counts) / seconds[name]
-        metrics.append(metric(f"unfolded_{name}", speed, "operations/s", calibration))
-    folded_s = best_cpu_s(lambda: run_program(flat, path=False, backend="jit"), repeats)
-    traced_s = best_cpu_s(lambda: run_program(flat, backend="jit").attribution, repeats)
-    folded = run_program(flat, path=False, backend="jit")
-    metrics += [
-        metric("folded_time", folded_s, "s"),
-        metric("folded_time_with_critical_path", traced_s, "s"),
-        metric("folded_speed_up", seconds["flat_body"] / folded_s, "x"),
-        metric("folded_simulated", folded.simulated, "operations"),
-    ]
-    metrics += _causal(max(turns // 244, 1), repeats) + _retiming(repeats, calibration)
-    unrolled = run_program(flat, fold=False, path=False, backend="jit")
-    checked = [flat_body(min(turns, CHECKED_TURNS)), tile_nest(100, 40), causal_attention(60)]
-    exact = same_results(folded, unrolled) and all(
-        same_results(run_program(p, backend="jit"), run_program(p, fold=False, backend="jit"))
-        for p in checked
-    )
+    exact = True
+    for case in CASES:
+        found, same = measure_case(case, turns, repeats, calibration)
+        metrics += found
+        exact = exact and same
+    metrics += _retiming(repeats, calibration)
     return {"bench": "engine", "metrics": metrics, "exact": exact}
 
 
-def _causal(rows: int, repeats: int) -> list[dict[str, object]]:
-    """Measure a triangular loop: a million tokens in tiles of 256 are 4096 rows."""
-    program = causal_attention(rows)
-    lean_s = best_cpu_s(lambda: run_program(program, path=False, backend="jit"), repeats)
+def measure_case(
+    case: Case, turns: int, repeats: int, calibration: float
+) -> tuple[list[dict[str, object]], bool]:
+    """Return the metrics of one program, and whether its folded run is that of the unrolled one.
+
+    Parameters
+    ----------
+    case : Case
+        The program.
+    turns, repeats : int
+        Size and number of runs, as in `run`.
+    calibration : float
+        Score of the calibration loop.
+    """
+    program = case.build(turns)
+    lean = partial(run_program, program, path=False, backend="jit")
+    plain_s = best_cpu_s(partial(lean, fold=False), repeats)
+    folded_s = best_cpu_s(lean, repeats)
     traced_s = best_cpu_s(lambda: run_program(program, backend="jit").attribution, repeats)
-    simulated = run_program(program, path=False, backend="jit").simulated
-    return [
-        metric("causal_time", lean_s, "s"),
-        metric("causal_time_with_critical_path", traced_s, "s"),
-        metric("causal_simulated", simulated, "operations"),
-        metric("causal_operations", sum(program.instance_counts), "operations"),
+    folded = lean()
+    operations = sum(program.instance_counts)
+    metrics = [
+        metric(f"{case.name}_operations", operations, "operations"),
+        metric(f"{case.name}_simulated", folded.simulated, "operations"),
+        metric(f"{case.name}_unfolded", operations / plain_s, "operations/s", calibration),
+        metric(f"{case.name}_time", folded_s, "s"),
+        metric(f"{case.name}_time_with_critical_path", traced_s, "s"),
+        metric(f"{case.name}_speed_up", plain_s / folded_s, "x"),
     ]
+    small = [run_program(case.small, fold=fold, backend="jit") for fold in (True, False)]
+    return metrics, same_results(folded, lean(fold=False)) and same_results(*small)
 
 
 def _retiming(repeats: int, calibration: float) -> list[dict[str, object]]:
