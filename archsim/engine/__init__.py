@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from archsim.engine.events_interpreter import EventInterpretation, interpret_events
+    from archsim.engine.events_run import simulate_events
+    from archsim.engine.events_timing import EventTiming
     from archsim.engine.interpreter import Interpretation, interpret
     from archsim.engine.retiming import Times, simulate_many
     from archsim.engine.run import run_program, warmup
@@ -17,25 +20,33 @@ if TYPE_CHECKING:
     from archsim.engine.timing import PathShare, Timing
 
 _HOMES = {
+    "EventInterpretation": "archsim.engine.events_interpreter",
+    "EventTiming": "archsim.engine.events_timing",
     "Interpretation": "archsim.engine.interpreter",
     "PathShare": "archsim.engine.timing",
     "Times": "archsim.engine.retiming",
     "Timing": "archsim.engine.timing",
     "interpret": "archsim.engine.interpreter",
+    "interpret_events": "archsim.engine.events_interpreter",
     "run_program": "archsim.engine.run",
     "sensitivities": "archsim.engine.sensitivity",
+    "simulate_events": "archsim.engine.events_run",
     "simulate_many": "archsim.engine.retiming",
     "warmup": "archsim.engine.run",
 }
 
 __all__ = [
+    "EventInterpretation",
+    "EventTiming",
     "Interpretation",
     "PathShare",
     "Times",
     "Timing",
     "interpret",
+    "interpret_events",
     "run_program",
     "sensitivities",
+    "simulate_events",
     "simulate_many",
     "warmup",
 ]

@@ -93,7 +93,7 @@ class Interpretation:
         return steps
 
 
-def _sites(program: Program) -> Iterator[tuple[str, int]]:
+def in_order(program: Program) -> Iterator[tuple[str, int]]:
     """Yield ("enter", loop) and ("run", op) in program order, every iteration spelled out."""
     foot: dict[int, int] = {}
     for position, (kind, arg) in enumerate(zip(program.tape_kinds, program.tape_args, strict=True)):
@@ -156,7 +156,7 @@ def interpret(program: Program, *, max_ops: int = 5_000_000) -> Interpretation:
     held: tuple[list[_Hold], ...] = tuple([] for _ in program.resources)
     entered = {loop: [0] * len(runs) for loop in program.scopes if loop >= 0}
     makespan = 0
-    for what, number in _sites(program):
+    for what, number in in_order(program):
         if what == "enter":
             if number in entered:
                 entered[number] = [len(instances) for instances in runs]
