@@ -83,7 +83,7 @@ def nested(marks: Sequence[Mark]) -> list[tuple[Mark, str]]:
     """Return the slices of a lane with those of their layer and einsum around them.
 
     Each comes with the name to show; an enclosing slice comes before what it holds, and is left
-    out where it would hold one slice only.
+    out where it would hold a single operation.
     """
     drawn: list[tuple[Mark, str]] = []
     for (layer, repeat), of_layer in groupby(marks, key=lambda mark: (mark.layer, mark.repeat)):
@@ -93,7 +93,7 @@ def nested(marks: Sequence[Mark]) -> list[tuple[Mark, str]]:
             if part[0].einsum and len(part) > 1:
                 inside.append((_around(part), part[0].einsum))
             inside += [(mark, mark.name) for mark in part]
-        if layer and len(parts) > 1:
+        if layer and len(parts) + len(parts[0]) > 2:
             shown = f"{layer} {repeat}" if repeat >= 0 else layer
             drawn.append((_around([mark for part in parts for mark in part]), shown))
         drawn += inside
