@@ -1,15 +1,7 @@
-import math
-
-import numpy as np
 import pytest
 
 from archsim.errors import ConfigError
-from workloads.traces.request_generators import (
-    PROFILES,
-    Lengths,
-    RequestProfile,
-    generate_requests,
-)
+from workloads.traces.request_generators import generate_requests
 from workloads.traces.requests import Request, read_requests, write_requests
 
 SAMPLES = {
@@ -97,48 +89,3 @@ def test_bad_rows_say_file_and_line(tmp_path, text, message):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
         read_requests(path)
-
-
-@pytest.mark.parametrize("name", PROFILES)
-def test_generated_traces_have_the_fitted_statistics(name):
-    profile = PROFILES[name]
-    count = 12000 if profile.arrivals == "bursts" else 4000
-    requests = generate_requests(name, count, seed=3)
-    gaps = np.diff([item.arrival_s for item in requests])
-    assert (gaps >= 0).all()
-    tolerance = 0.3 if profile.arrivals == "bursts" else 0.08
-    assert 1 / gaps.mean() == pytest.approx(profile.rate_per_s, rel=tolerance)
-    variation = gaps.std() / gaps.mean()
-    wanted = {"poisson": 1.0, "gamma": profile.variation}
-    if profile.arrivals in wanted:
-        assert variation == pytest.approx(wanted[profile.arrivals], rel=0.08)
-    else:
-        assert variation > 1.5
-    for lengths, values in (
-        (profile.prompt, [item.prompt for item in requests]),
-        (profile.output, [item.output for item in requests]),
-    ):
-        assert min(values) >= 1
-        assert max(values) <= lengths.most
-        median = math.exp(lengths.mu)
-        assert np.median(values) == pytest.approx(median, rel=0.1)
-
-
-def test_seeds_and_prefixes():
-    assert generate_requests("azure-code", 5) == generate_requests("azure-code", 9)[:5]
-    assert generate_requests("azure-code", 5, seed=1) != generate_requests("azure-code", 5)
-    assert generate_requests("azure-code", 1)[0].arrival_s == 0
-
-
-def test_bad_profiles():
-    with pytest.raises(ConfigError, match="did you mean 'azure-code'"):
-        generate_requests("azure-cod", 5)
-    with pytest.raises(ConfigError, match="at least one request"):
-        generate_requests("azure-code", 0)
-    lengths = Lengths(1.0, 1.0)
-    with pytest.raises(ConfigError, match="did you mean 'poisson'"):
-        RequestProfile(1.0, lengths, lengths, "poison")
-    with pytest.raises(ConfigError, match=r"requests\.rate_per_s: must be positive"):
-        RequestProfile(0.0, lengths, lengths)
-    with pytest.raises(ConfigError, match="busy_share"):
-        RequestProfile(1.0, lengths, lengths, busy_share=0.5)

@@ -1,4 +1,4 @@
-from importlib.util import find_spec
+import sys
 
 import numpy as np
 import pytest
@@ -109,17 +109,42 @@ def test_files_round_trip(tmp_path, scored):
         np.testing.assert_array_equal(again.scores, trace.scores)
 
 
-def test_parquet_needs_its_package(tmp_path):
+@pytest.mark.parametrize("scored", [True, False])
+def test_parquet_round_trip(tmp_path, scored):
+    trace = generate_routing(calibrated("mixtral"), tokens=5, layers=2)
+    trace = trace if scored else RoutingTrace(trace.choices)
+    path = tmp_path / "routing.parquet"
+    write_routing(trace, path)
+    again = read_routing(path, experts=8)
+    np.testing.assert_array_equal(again.choices, trace.choices)
+    assert (again.scores is None) == (not scored)
+    if scored:
+        np.testing.assert_array_equal(again.scores, trace.scores)
+    with pytest.raises(ConfigError, match=r"routing\.parquet:1: expert ids are from 0 to 1"):
+        read_routing(path, experts=2)
+
+
+def test_parquet_that_is_none(tmp_path):
+    path = tmp_path / "routing.parquet"
+    with pytest.raises(ConfigError, match="cannot be read as Parquet"):
+        read_routing(path)
+    path.write_text("token,layer", encoding="utf-8")
+    with pytest.raises(ConfigError, match="cannot be read as Parquet"):
+        read_routing(path)
+    trace = generate_routing(calibrated("mixtral"), tokens=2)
+    for name in ("routing.parquet", "routing.csv"):
+        with pytest.raises(ConfigError, match="cannot be written"):
+            write_routing(trace, tmp_path / "nowhere" / name)
+
+
+def test_parquet_needs_its_package(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     trace = generate_routing(calibrated("mixtral"), tokens=3, layers=2)
     path = tmp_path / "routing.parquet"
-    if find_spec("pyarrow") is None:
-        with pytest.raises(NotRunError, match="need the package pyarrow"):
-            write_routing(trace, path)
-        with pytest.raises(NotRunError, match="need the package pyarrow"):
-            read_routing(path)
-        return
-    write_routing(trace, path)
-    np.testing.assert_array_equal(read_routing(path).choices, trace.choices)
+    with pytest.raises(NotRunError, match=r"need the package pyarrow \(pip install 'archsim"):
+        write_routing(trace, path)
+    with pytest.raises(NotRunError, match="need the package pyarrow"):
+        read_routing(path)
 
 
 HEADER = "token,layer,expert_0,expert_1\n"
@@ -150,7 +175,7 @@ def test_bad_rows_say_file_and_line(tmp_path, text, message):
 def test_bad_profiles():
     with pytest.raises(ConfigError, match="did you mean 'mixtral'"):
         calibrated("mixtrl")
-    assert set(CALIBRATIONS) == set(PUBLISHED)
+    assert set(CALIBRATIONS) == {*PUBLISHED, "qwen3-30b-a3b"}
     with pytest.raises(ConfigError, match="more experts than there are"):
         RoutingProfile(4, 5, 0.1, 0.5, 0.5)
     with pytest.raises(ConfigError, match=r"routing.noise: must be from 0 to 1"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,8 @@ def write_routing(trace: RoutingTrace, path: str | Path) -> None:
 
     Raises
     ------
+    ConfigError
+        The file cannot be written.
     NotRunError
         Parquet without pyarrow.
     """
@@ -38,13 +40,20 @@ def write_routing(trace: RoutingTrace, path: str | Path) -> None:
     if path.suffix == ".parquet":
         parquet, arrow = _parquet(), import_module("pyarrow")
         values = {name: [row[place] for row in rows] for place, name in enumerate(columns)}
-        parquet.write_table(arrow.table(values), path)
+        _written(path, lambda: parquet.write_table(arrow.table(values), path))
         return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(rows)
-    path.write_text(text.getvalue(), encoding="utf-8")
+    _written(path, lambda: path.write_text(text.getvalue(), encoding="utf-8"))
+
+
+def _written(path: Path, write: Callable[[], object]) -> None:
+    try:
+        write()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _columns(trace: RoutingTrace) -> list[str]:
@@ -80,7 +89,7 @@ def read_routing(path: str | Path, *, experts: int | None = None) -> RoutingTrac
     """
     path = Path(path)
     if path.suffix == ".parquet":
-        table = _parquet().read_table(path).to_pydict()
+        table = _read_table(path)
         names = list(table)
         lines: Iterable[Sequence[object]] = zip(*table.values(), strict=True)
         return _Rows(str(path), names, experts, first_line=1).read(lines)
@@ -93,11 +102,25 @@ def read_routing(path: str | Path, *, experts: int | None = None) -> RoutingTrac
     return _Rows(str(path), names, experts, first_line=2).read(reader)
 
 
+def _read_table(path: Path) -> Mapping[str, Sequence[object]]:
+    parquet = _parquet()
+    try:
+        # Errors of the format are ValueErrors of pyarrow's own.
+        table: Mapping[str, Sequence[object]] = parquet.read_table(path).to_pydict()
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"{path}: cannot be read as Parquet: {reason}") from error
+    return table
+
+
 def _parquet() -> ModuleType:
     try:
         return import_module("pyarrow.parquet")
     except ImportError as error:
-        raise NotRunError("Parquet traces need the package pyarrow; CSV needs nothing") from error
+        raise NotRunError(
+            "Parquet traces need the package pyarrow (pip install 'archsim[parquet]'); CSV needs "
+            "nothing"
+        ) from error
 
 
 class _Rows:

@@ -29,6 +29,29 @@ def any_overlap(trace: RoutingTrace, layer: int) -> float:
     return float((_shared(trace, layer) > 0).mean())
 
 
+def coverage(trace: RoutingTrace, layer: int, *, tokens: int, experts: int) -> float:
+    """Return the mean share of a layer's experts that batches of neighbouring tokens visit.
+
+    Raises
+    ------
+    ConfigError
+        The trace is shorter than one batch.
+    """
+    batches = len(trace.choices) // tokens
+    if batches < 1:
+        raise ConfigError(
+            "a batch is longer than the trace", given=tokens, allowed=str(len(trace.choices))
+        )
+    chosen = trace.choices[: batches * tokens, layer].reshape(batches, -1)
+    return float(np.mean([len(np.unique(batch)) for batch in chosen])) / experts
+
+
+def popularity_spread(trace: RoutingTrace, layer: int, *, experts: int) -> float:
+    """Return the standard deviation of the logarithm of how often each expert is chosen."""
+    counts = np.bincount(trace.choices[:, layer].reshape(-1), minlength=experts)
+    return float(np.log(np.maximum(counts, 1)).std())
+
+
 def _shared(trace: RoutingTrace, layer: int) -> NDArray[np.int64]:
     chosen = trace.choices[:, layer]
     same = chosen[1:, :, None] == chosen[:-1, None, :]
