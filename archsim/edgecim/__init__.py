@@ -1,0 +1,1 @@
+"""EdgeCIM: a decode accelerator of compute-in-memory tiles, as published, over its design space."""
