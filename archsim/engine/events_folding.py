@@ -17,7 +17,6 @@ from archsim.engine.events_layout import (
     BORN,
     COPIES,
     CRADLE,
-    EVENTS,
     FIRST,
     FOLDING,
     GAP,
@@ -25,7 +24,6 @@ from archsim.engine.events_layout import (
     HORIZON,
     INSTANCE_WIDTH,
     IS_QUEUED,
-    JUMP_EVENTS,
     JUMP_STARTED,
     NOW,
     OPEN_PERIOD,
@@ -37,7 +35,6 @@ from archsim.engine.events_layout import (
     RING,
     RING_END,
     SITE,
-    SNAP_EVENTS,
     SNAP_FIRST,
     SNAP_NOW,
     SNAP_RESOURCE,
@@ -119,7 +116,6 @@ def snapshot(mem: Memory) -> None:
     mem[SNAP_FIRST] = mem[FIRST]
     mem[SNAP_NOW] = mem[NOW]
     mem[SNAP_STARTED] = mem[STARTED]
-    mem[SNAP_EVENTS] = mem[EVENTS]
 
 
 def jump(mem: Memory) -> None:
@@ -138,7 +134,6 @@ def jump(mem: Memory) -> None:
         mem[PERIOD] = period
         mem[ADVANCE] = advance
         mem[JUMP_STARTED] = mem[STARTED]
-        mem[JUMP_EVENTS] = mem[EVENTS]
 
 
 def recur(mem: Memory) -> None:

@@ -74,6 +74,7 @@ from archsim.engine.events_layout import (
     RESOURCE,
     RESOURCES,
     RETIRE_AT,
+    RETIRED,
     RING,
     RING_END,
     ROOM,
@@ -266,10 +267,9 @@ def bear(mem: Memory) -> None:
     mem[BORN] = turn + 1
 
 
-def retire(mem: Memory) -> int:
-    """End the turns that have ended, oldest first, and admit others; return how many ended."""
+def retire(mem: Memory) -> None:
+    """End the turns that have ended, oldest first, and admit others."""
     now = mem[NOW]
-    retired = 0
     while mem[FIRST] < mem[BORN]:
         place = mem[FIRST_PLACE]
         if mem[place + LEFT] != 0:
@@ -281,13 +281,12 @@ def retire(mem: Memory) -> int:
                 push(mem, end, 0)
             break
         mem[FIRST] += 1
-        retired += 1
+        mem[RETIRED] += 1
+        mem[EVENTS] += 1
         place += PLACE_WIDTH
         mem[FIRST_PLACE] = place if place < mem[PLACES_END] else mem[PLACES]
     while mem[BORN] < mem[TURNS] and mem[BORN] - mem[FIRST] < mem[WINDOW]:
         bear(mem)
-    mem[EVENTS] += retired
-    return retired
 
 
 def pick(mem: Memory, resource: int) -> int:
@@ -400,14 +399,13 @@ def happen(mem: Memory, log: Memory) -> None:
 
 def advance(mem: Memory, log: Memory) -> int:
     """Go on from where ``mem`` stands; return `DONE`, or why it stopped before the end."""
-    retired = 0
     while True:
         if mem[STARTED] > mem[LIMIT]:
             return BUDGET
         if mem[LOGGING] != 0 and mem[LOG_USED] + mem[ROUND_ROOM] > mem[LOG_ROOM]:
             return ROOM
         happen(mem, log)
-        retired += retire(mem)
+        retire(mem)
         if mem[FRESH_SIZE] > 0:
             continue
         if mem[AWAKE_SIZE] > 0:
@@ -417,9 +415,9 @@ def advance(mem: Memory, log: Memory) -> int:
             continue
         if mem[FIRST] == mem[TURNS]:
             return DONE
-        if retired > 0 and mem[FOLDING] != 0:
+        if mem[RETIRED] > 0 and mem[FOLDING] != 0:
             recur(mem)
-        retired = 0
+        mem[RETIRED] = 0
         if mem[HEAP_SIZE] == 0:
             return STUCK
         time = mem[mem[HEAP]]

@@ -170,8 +170,8 @@ class EventRun:
                 )
             if status == at.STUCK:
                 raise SimulationError(
-                    f"program {name!r} is stuck at {mem[at.NOW]} ps: {self._waiting()} wait for "
-                    f"each other"
+                    f"program {name!r} is stuck at {mem[at.NOW]} ps: nothing can happen that lets "
+                    f"{self._waiting()} start"
                 )
             if status != at.ROOM:
                 return status

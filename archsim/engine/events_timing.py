@@ -109,22 +109,27 @@ class EventLog:
             found[op].append(site)
         return found
 
-    def served(self, op: int, number: int) -> Served:
-        """Return the times of instance ``number`` of operation ``op``."""
+    def find(self, op: int, number: int) -> tuple[int, int]:
+        """Return the row that stands for an instance, and how much later in ps it happens."""
         turn, ordinal = divmod(number, self.flat.per_turn[op])
         site = self.sites_of[op][ordinal]
         row = self._row_of.get(turn * len(self.flat.ops) + site)
-        if self.jump is None or row is not None:
+        jump = self.jump
+        if jump is None:
             if row is None:
                 raise SimulationError(f"operation {op} has no instance {number}")
-            late = self.jump is not None and row >= self.jump.last
-            copies = self.jump.copies if self.jump is not None and late else 0
-        else:
-            row = self._period[site, turn % self.jump.turns]
-            copies = (turn - self.rows[row * LOG_WIDTH] // len(self.flat.ops)) // self.jump.turns
-        shift = copies * self.jump.advance_ps if self.jump is not None else 0
+            return row, 0
+        if row is not None:
+            return row, jump.copies * jump.advance_ps if row >= jump.last else 0
+        row = self._period[site, turn % jump.turns]
+        copies = (turn - self.rows[row * LOG_WIDTH] // len(self.flat.ops)) // jump.turns
+        return row, copies * jump.advance_ps
+
+    def served(self, op: int, number: int) -> Served:
+        """Return the times of instance ``number`` of operation ``op``."""
+        row, later_ps = self.find(op, number)
         place = row * LOG_WIDTH
-        return Served(*(self.rows[place + field] + shift for field in (1, 2, 3)))
+        return Served(*(self.rows[place + field] + later_ps for field in (1, 2, 3)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +236,7 @@ class EventTiming:
         return [log.served(known, n).start_ps for n in range(self.instance_counts[known])]
 
     def grants(self, resource: str) -> list[Grant]:
-        """Return every grant of a resource, in order of time and then of program.
+        """Return every grant of a resource, in the order in which they were made.
 
         Raises
         ------
@@ -244,12 +249,12 @@ class EventTiming:
         number = program.resources.index(resource)
         log = self._kept_log()
         found = [
-            (log.served(op, n), n // log.flat.per_turn[op], op, n)
+            (log.served(op, n), log.find(op, n)[0], op, n)
             for op, count in enumerate(self.instance_counts)
             if any(held == number for held, _ in program.holds(op))
             for n in range(count)
         ]
-        found.sort(key=lambda row: (row[0].granted_ps, row[0].start_ps, *row[1:]))
+        found.sort(key=lambda each: (each[0].granted_ps, each[1]))
         return [Grant(program.ops[op], n, served) for served, _, op, n in found]
 
     def _kept_log(self) -> EventLog:

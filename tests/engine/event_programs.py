@@ -97,9 +97,18 @@ def draw_arbitration(rng: random.Random, program: Program, *, openings: bool) ->
     return found
 
 
-def draw_case(seed: int, *, turns: int | None = None, openings: bool = True) -> EventCase:
-    """Return case ``seed``: a flat or nested loop under random rules with a random window."""
-    rng = random.Random(f"events {seed}")
+def case_of(seed: int) -> EventCase:
+    """Return case ``seed`` of the loops."""
+    return draw_case(random.Random(f"events {seed}"))
+
+
+def stream_of(seed: int) -> EventCase:
+    """Return case ``seed`` of the streams."""
+    return draw_stream(random.Random(f"stream {seed}"))
+
+
+def draw_case(rng: random.Random, *, turns: int | None = None, openings: bool = True) -> EventCase:
+    """Return a flat or nested loop under random rules with a random window."""
     size = turns if turns is not None else rng.choice((1, 2, 3, 10, 40, 120))
     nested = rng.random() < 0.3
     program = draw_loop(rng, size, nested=nested)
@@ -110,9 +119,49 @@ def draw_case(seed: int, *, turns: int | None = None, openings: bool = True) -> 
     return EventCase(program, arbitration, rng.randint(1, 6))
 
 
-def draw_stream(seed: int) -> EventCase:
+def short_of(seed: int) -> EventCase:
+    """Return case ``seed`` of the loops whose times are 0, 1 and 2 ps."""
+    return draw_short(random.Random(f"short {seed}"))
+
+
+def draw_short(rng: random.Random) -> EventCase:
+    """Return a loop in which much happens at the same time and states look alike."""
+    b = ProgramBuilder("short")
+    resources = [b.resource(f"r{i}") for i in range(2)]
+    ops: list[OpRef] = []
+    with b.loop(60, "turn"):
+        for i in range(rng.randint(2, 4)):
+            holds = [(rng.choice(resources), rng.choice((0, 0, 1)))] if rng.random() < 0.8 else []
+            ops.append(b.op(f"o{i}", holds=holds, latency=rng.choice((0, 0, 1, 2))))
+            b.place(ops[-1])
+    for target in ops:
+        for _ in range(rng.randint(1, 2)):
+            back, delay = rng.randint(1, 3), rng.choice((0, 0, 1))
+            b.after(target, rng.choice(ops), back=back, delay=delay)
+    program = b.build()
+    return EventCase(
+        program, draw_arbitration(rng, program, openings=False), window=rng.randint(1, 4)
+    )
+
+
+def take_turns(weights: tuple[int, int], window: int, lefts: int = 1) -> EventCase:
+    """Return two requesters that meet once a turn; between turns only the pointer is left."""
+    b = ProgramBuilder("take-turns")
+    port = b.resource("port")
+    lead = b.op("lead", latency=5)
+    with b.loop(120, "turn"):
+        b.place(lead)
+        for name, times in (("left", lefts), ("right", 1)):
+            op = b.op(name, holds=[(port, 10)], latency=10)
+            b.after(op, lead)
+            for _ in range(times):
+                b.place(op)
+    rule = weighted(weights, {"left": 0, "right": 1})
+    return EventCase(b.build(), {"port": rule}, window)
+
+
+def draw_stream(rng: random.Random) -> EventCase:
     """Return requests that arrive when they like, in bursts or not, and feed each other."""
-    rng = random.Random(f"stream {seed}")
     program = draw_loop(rng, rng.randint(1, 30), back=2)
     arrivals = {}
     for op, count in program.num_instances().items():
