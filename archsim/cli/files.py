@@ -109,7 +109,7 @@ def _kind_of(name: str) -> str:
     if "/" in name or name.endswith((".yaml", ".yml")):
         keys = load_document(name, kind="hardware", sources=False).data
         return "hardware" if "components" in keys or "levels" in keys else "workload"
-    machines, models = registry.hardware.yaml_names(), registry.workloads.yaml_names()
+    machines, models = registry.hardware.names(), registry.workloads.names()
     if name in machines:
         return "hardware"
     if name in models:

@@ -56,8 +56,9 @@ def _hardware() -> Listing:
 
     records: list[dict[str, object]] = []
     rows = []
-    for name in hardware.yaml_names():
-        family = hardware.find_yaml(name).parent.name
+    files = hardware.yaml_names()
+    for name in hardware.names():
+        family = hardware.find_yaml(name).parent.name if name in files else "made"
         try:
             machine = load_hardware(name)
         except ConfigError as error:
@@ -93,7 +94,7 @@ def _models() -> Listing:
 
     records: list[dict[str, object]] = []
     rows = []
-    for name in workloads.yaml_names():
+    for name in workloads.names():
         try:
             # One position with empty caches: what every token takes beside looking back.
             workload = load_workload(name, context=1)

@@ -119,16 +119,27 @@ def load_document(source: Path | str, *, kind: str, sources: bool = True) -> Doc
     ----------
     source : Path or str
         A path; a text with a line break is YAML itself; any other text is a path if it has a
-        directory or ends in ``.yaml`` or ``.yml``, else an id.
+        directory or ends in ``.yaml`` or ``.yml``, else an id: of a file, or of an object that a
+        plug-in has registered (see :mod:`archsim.config.made_document`).
     kind, sources
         As for :func:`parse_document`.
     """
     if isinstance(source, str) and "\n" in source:
         return parse_document(source, kind=kind, sources=sources)
+    if isinstance(source, str) and _is_id(source) and kind in _REGISTRIES:
+        from archsim.config.made_document import made_text
+
+        text = made_text(_REGISTRIES[kind], source)
+        if text is not None:
+            return parse_document(text, kind=kind, sources=sources)
     path = source if isinstance(source, Path) else find_document(source, kind, Path())
     loader = _Loader(kind, sources)
     tree = loader.merged(_read(path), str(path), path.parent, (_identity(path),))
     return build_document(tree, kind, files=tuple(loader.files), sources=sources)
+
+
+def _is_id(name: str) -> bool:
+    return "/" not in name and not name.endswith(_YAML_SUFFIXES)
 
 
 def find_document(name: str, kind: str, folder: Path) -> Path:
@@ -139,7 +150,7 @@ def find_document(name: str, kind: str, folder: Path) -> Path:
     ConfigError
         An id that is not registered (the nearest is named).
     """
-    if "/" in name or name.endswith(_YAML_SUFFIXES):
+    if not _is_id(name):
         return folder / name
     if kind not in _REGISTRIES:
         raise ConfigError(f"{kind} documents have no ids", given=name, allowed="a path to a file")

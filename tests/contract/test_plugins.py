@@ -36,6 +36,7 @@ def plugged(tmp_path_factory):
     [
         ("hardware", "toy-machine"),
         ("models", "toy-model"),
+        ("models", "toy-wide"),
         ("mappers", "toy"),
         ("components", "toy-memory"),
     ],
@@ -55,6 +56,21 @@ def test_its_machine_runs_its_model_with_its_mapper(plugged):
     store_j = result["dram_bytes"] * 100e-12 + 0.25 * result["latency_s"]
     assert result["energy"]["component"]["store"] == pytest.approx(store_j, rel=1e-9)
     assert "hardware.components.store.ps_per_byte" in result["sensitivities"]
+
+
+def test_a_model_made_by_a_call_runs_like_one_from_a_file(plugged):
+    made = ("run", "toy-machine", "toy-wide", *RUN[3:])
+    result = json.loads(archsim(*made, "--json", environment=plugged).out)
+    words = ("--set", "workload.hidden_size=128", "--set", "workload.ffn_size=256")
+    by_hand = json.loads(archsim(*RUN, *words, "--json", environment=plugged).out)
+    assert result["macs"] == by_hand["macs"] > 0
+    assert result["latency_s"] == by_hand["latency_s"]
+    narrowed = ("--set", "workload.layers=1", "--json")
+    less = json.loads(archsim(*made, *narrowed, environment=plugged).out)
+    assert less["macs"] < result["macs"]
+    assert "toy-wide" in archsim("model", "show", "toy-wide", environment=plugged).out
+    shown = archsim("show", "toy-wide", environment=plugged).out
+    assert "128" in shown
 
 
 def test_our_mapper_runs_on_its_machine_and_is_no_slower(plugged):
