@@ -20,6 +20,7 @@ from archsim.engine.windows import (
     Slice,
     count_slices,
     expanded,
+    join,
     overview,
     started_before,
     starts_in,
@@ -95,6 +96,7 @@ class TimelineExport:
     _tracks: dict[Track, list[Mark]] = field(default_factory=dict)
     _counters: TimelineCounters = field(default_factory=TimelineCounters)
     _held: int = 0
+    _fitting_ps: int = 0
     _end_ps: int = 0
 
     def observe(self, seen: TimedPass) -> None:
@@ -103,7 +105,10 @@ class TimelineExport:
         length_ps = timing.makespan_ps
         self._end_ps = shift_ps + length_ps
         if self.window is None:
-            self._add(timing, overview(timing), shift_ps)
+            slices = overview(timing)
+            if timing.simulated > SPARE * self.max_slices:
+                slices = _thinned(slices, -(-length_ps // self.max_slices))
+            self._add(timing, slices, shift_ps)
             self._counters.add(timing, 0, length_ps, shift_ps, every=False)
             self._show_pass(seen)
             if sum(map(len, self._tracks.values())) > SPARE * self.max_slices:
@@ -112,7 +117,11 @@ class TimelineExport:
         begin_ps = max(self.window.begin_ps - shift_ps, 0)
         end_ps = min(self.window.end_ps - shift_ps, length_ps)
         if begin_ps < end_ps:
+            before = self._held
             self._held += count_slices(timing, begin_ps, end_ps)
+            if before <= self.max_slices < self._held:
+                room = self.max_slices - before
+                self._fitting_ps = shift_ps + _longest(timing, begin_ps, end_ps, room)
             if self._held <= self.max_slices:
                 repeats = _Repeats(timing, begin_ps, end_ps)
                 self._add(timing, expanded(timing, begin_ps, end_ps), shift_ps, repeats)
@@ -131,10 +140,12 @@ class TimelineExport:
         if not self._end_ps:
             raise ConfigError("a bound has no timeline", path="--perfetto", allowed="the tile rung")
         if self._held > self.max_slices:
+            begin_ps = self.window.begin_ps if self.window is not None else 0
             raise ConfigError(
                 f"the window holds {self._held} slices",
                 path="--window",
                 allowed=f"at most {self.max_slices}",
+                hint=f"{micros(begin_ps)}us:{micros(self._fitting_ps)}us",
             )
         if self.window is not None and self.window.begin_ps >= self._end_ps:
             raise ConfigError(
@@ -192,6 +203,33 @@ class TimelineExport:
                 track: merged(marks, shortest_ps) for track, marks in self._tracks.items()
             }
             shortest_ps += shortest_ps // 2 + 1
+
+
+def _longest(timing: Timing, begin_ps: int, end_ps: int, room: int) -> int:
+    """Return the latest end of a window from ``begin_ps`` that holds at most ``room`` slices."""
+    low, high = begin_ps, end_ps
+    while high - low > 1:
+        middle = (low + high) // 2
+        if count_slices(timing, begin_ps, middle) <= room:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _thinned(slices: Iterable[Slice], width_ps: int) -> Iterable[Slice]:
+    """Return slices with those of a resource joined that begin in the same stretch of time.
+
+    On a resource with one server slices do not overlap, and so joined ones do not either.
+    """
+    kept: dict[tuple[int, int], Slice] = {}
+    longest: dict[tuple[int, int], int] = {}
+    for item in slices:
+        key = (item.resource, item.begin_ps // width_ps)
+        old = kept.get(key)
+        kept[key] = item if old is None else join(old, item, item.busy_ps > longest[key])
+        longest[key] = max(longest.get(key, 0), item.busy_ps)
+    return kept.values()
 
 
 class _Repeats:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import pytest
 
+from archsim.bench.programs import tile_nest
 from archsim.engine import run_program
 from archsim.errors import ConfigError
 from archsim.request import RunRequest
@@ -69,8 +71,39 @@ def test_a_window_is_written_hold_by_hold_with_exact_times():
 
 def test_a_window_beyond_the_budget_says_how_many_it_holds():
     _, made = export(triangular(), Window(0, 10**6), budget=10)
-    with pytest.raises(ConfigError, match=r"the window holds \d+ slices"):
+    with pytest.raises(
+        ConfigError, match=r"the window holds \d+ slices.* did you mean '(.*)'"
+    ) as no:
         made.text()
+    fitting = re.search(r"'([\d.]+us:[\d.]+us)'", str(no.value))[1]
+    _, made = export(triangular(), Window.parse(fitting), budget=10)
+    assert 5 < sum(e["args"]["operations"] == 1 for e in slices(read(made.text()))) <= 11
+
+
+def test_a_run_that_does_not_fold_is_thinned_as_it_comes():
+    """Slices are joined before they are collected, and still hold every picosecond."""
+    timing = run_program(tile_nest(60, 60), fold=False)
+    made = TimelineExport(None, 100)
+    made.observe(TimedPass("decode", 0, 0, None, timing))
+    assert sum(map(len, made._tracks.values())) <= 4 * 101
+    assert timing.simulated > 10_000
+    events = read(made.text())
+    check_format(events)
+    assert len(slices(events)) <= 100
+    held = {}
+    names = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
+    for event in slices(events):
+        found = held.setdefault(names[event["tid"]], [])
+        found.append(event["args"]["operations"])
+    holds = [
+        sum(
+            n
+            for op, n in enumerate(timing.instance_counts)
+            if resource in dict(timing.program.holds(op))
+        )
+        for resource in range(3)
+    ]
+    assert [sum(held[name]) for name in ("dma", "array", "vector")] == holds
 
 
 def test_a_window_after_the_end_is_refused():
