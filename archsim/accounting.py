@@ -46,7 +46,7 @@ class Totals:
     slopes_ps
         Derivative of the latency in continuous configuration paths, ps per base unit; where two
         limits tie, that of an improvement.
-    operations, simulated, jumps
+    operations, simulated, jumps, recalls
         Size of the programs and the engine's work.
     warnings
         What the engine noticed: waits that can never hold, missing back-pressure.
@@ -62,6 +62,7 @@ class Totals:
     operations: int = 0
     simulated: int = 0
     jumps: int = 0
+    recalls: int = 0
     warnings: tuple[str, ...] = ()
 
     def __add__(self, other: Totals) -> Totals:
@@ -76,6 +77,7 @@ class Totals:
             self.operations + other.operations,
             self.simulated + other.simulated,
             self.jumps + other.jumps,
+            self.recalls + other.recalls,
             tuple(dict.fromkeys(self.warnings + other.warnings)),
         )
 
@@ -131,6 +133,7 @@ def account(mapped: MappedPass, timing: Timing, machine: Machine) -> Totals:
         operations=sum(timing.instance_counts),
         simulated=timing.simulated,
         jumps=timing.jumps,
+        recalls=timing.recalls,
         warnings=timing.warnings,
     )
 

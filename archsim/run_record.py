@@ -176,7 +176,9 @@ class RunRecord:
             bottleneck=":".join(limit),
             sensitivities=self._sensitivities(totals),
             roofline=self._roofline(bound),
-            engine=EngineStatistics(totals.operations, totals.simulated, totals.jumps),
+            engine=EngineStatistics(
+                totals.operations, totals.simulated, totals.jumps, totals.recalls
+            ),
             warnings=self.workload.warnings + totals.warnings,
             assumptions=tuple(self._assumptions(outcome)),
         )

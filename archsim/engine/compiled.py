@@ -17,10 +17,10 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, cast
 
-from archsim.engine import folding, kernel, layout, walking
+from archsim.engine import folding, kernel, layout, recall, recurrence, summaries, walking
 
 Advance = Callable[[layout.Memory, layout.Memory, layout.Memory], int]
-Trace = Callable[[layout.Memory, layout.Memory, layout.Memory, layout.Memory], int]
+Trace = Callable[[layout.Memory, layout.Memory, layout.Memory, layout.Memory, layout.Memory], int]
 
 CALLEES_FIRST = (
     kernel.run_plain,
@@ -29,26 +29,52 @@ CALLEES_FIRST = (
     folding.catch_up,
     folding.prove,
     kernel.run_recorded,
+    recurrence.floors,
+    recurrence.earliest,
+    recurrence.moved_alike,
+    recurrence.recurs,
+    summaries.trip_of,
+    summaries.key_of_source,
+    summaries.make_key,
+    summaries.has_key,
+    summaries.is_settled,
+    summaries.write_effect,
+    summaries.store,
+    summaries.finish,
     folding.snapshot,
     folding.resources_match,
     folding.matches,
     folding.keep_latest,
     folding.back_off,
     folding.jump,
+    folding.fits,
+    folding.leap,
     folding.conclude,
     folding.record,
     folding.guess,
     folding.search,
+    recall.look_up,
+    recall.push_starts,
+    recall.put_releases,
+    recall.prepare,
+    recall.refer_one,
+    recall.refer,
+    recall.apply,
+    recall.recall,
     kernel.enter,
+    kernel.leave,
 )
 """Every function that `archsim.engine.kernel.advance` needs, each after those that it calls."""
 
 
 WALK_CALLEES_FIRST = (
-    walking.order_rows,
+    walking.sort_by_op,
+    walking.end_of,
+    walking.find_copy,
+    walking.simulated_row,
     walking.find_row,
-    walking.count_per_period,
-    walking.is_seen,
+    walking.step_of,
+    walking.visit_of,
     walking.follow,
     walking.count_edges,
 )
@@ -109,7 +135,7 @@ def linked_advance(compile_callee: Callable[[FunctionType], object]) -> Function
     compile_callee : callable
         Given a function, returns what stands for it when the copy is compiled.
     """
-    modules = (layout, folding, kernel)
+    modules = (layout, recurrence, summaries, folding, recall, kernel)
     return linked(cast("FunctionType", kernel.advance), CALLEES_FIRST, modules, compile_callee)
 
 
@@ -174,7 +200,7 @@ def compiled_advance() -> Advance:
 @cache
 def compiled_trace() -> Trace:
     """Return the compiled `archsim.engine.walking.trace`, compiling or loading it."""
-    return walking.trace if is_disabled() else machine_code(linked_trace, 4)
+    return walking.trace if is_disabled() else machine_code(linked_trace, 5)
 
 
 def _address(values: layout.Memory) -> int:

@@ -24,25 +24,32 @@ run, so that not only times but also the critical path are the same.
 A loop inside one that is itself being recorded leaves its last period to be simulated: slacks seen
 by the outer loop are linear in the number of the inner period, so that the first and the last,
 both recorded, bound all between. (If all advances of the outer loop are equal, no slack changes.)
+
+Where all of a loop moves alike, no period needs to be recorded: see `archsim.engine.recurrence`.
 """
 
 from __future__ import annotations
 
 from archsim.engine.layout import (
+    ADVANCE,
     AT,
     AUTHOR,
     BACK,
+    BASED,
     BLANK,
     BOUND,
     CAPACITY,
     CON_WIDTH,
     CONS,
     CONS_END,
+    COPIES,
+    COUNT,
     DELTA,
     DEPTH,
     DONE,
     ENTRY,
     FAILS,
+    FIRST,
     GAP,
     HINT,
     HOLD_WIDTH,
@@ -60,6 +67,8 @@ from archsim.engine.layout import (
     MAX_FAILS,
     MEMBER,
     MIN_FOLD,
+    MOVED_OP,
+    MOVES,
     NEED,
     NO_BOUND,
     NUM_JUMPS,
@@ -69,6 +78,7 @@ from archsim.engine.layout import (
     OPS,
     OPS_END,
     OVERFLOW,
+    PENDING,
     PERIOD,
     PHASE,
     POS,
@@ -82,6 +92,7 @@ from archsim.engine.layout import (
     RING,
     SCOPE_DEPTH,
     SERVERS,
+    SETTLE,
     SHIFT,
     SLOT,
     SLOT_WIDTH,
@@ -90,6 +101,7 @@ from archsim.engine.layout import (
     SOURCE_MASK,
     SOURCE_RING,
     STACK,
+    STEP,
     TIME_LIMIT,
     TRIP,
     UNIFORM,
@@ -97,6 +109,8 @@ from archsim.engine.layout import (
     WEIGHT,
     Memory,
 )
+from archsim.engine.recurrence import recurs
+from archsim.engine.summaries import store
 
 
 def search(mem: Memory, jumps: Memory, loop: int) -> int:
@@ -111,29 +125,34 @@ def search(mem: Memory, jumps: Memory, loop: int) -> int:
             back_off(mem, loop)
         left = mem[loop + TRIP] - index
         if index >= mem[loop + WAIT] and left >= MIN_FOLD:
-            guess(mem, loop, left)
+            status = guess(mem, jumps, loop, left)
     previous = mem[loop + PREVIOUS]
     if previous >= 0:
         keep_latest(mem, loop, previous)
     return status
 
 
-def guess(mem: Memory, loop: int, left: int) -> None:
-    """Compare with the snapshot and start recording on a match; else renew an old snapshot."""
+def guess(mem: Memory, jumps: Memory, loop: int, left: int) -> int:
+    """Compare with the snapshot: jump or start recording on a match, else renew an old snapshot."""
     if mem[loop + PHASE] == SNAPPED:
         age = mem[loop + INDEX] - mem[loop + AT]
         if matches(mem, loop):
+            if recurs(mem, loop):
+                mem[loop + PERIOD] = age
+                mem[loop + BOUND] = NO_BOUND
+                return leap(mem, jumps, loop, left // age, mem[loop + AT])
             if left < 2 * age:
                 forget(mem, loop)
                 mem[loop + WAIT] = mem[loop + TRIP]
-                return
+                return DONE
             record(mem, loop, age)
-            return
+            return DONE
         if age <= mem[loop + GAP]:
-            return
+            return DONE
         mem[loop + GAP] += mem[loop + GAP] // 2 + 1
     snapshot(mem, loop)
     mem[loop + PHASE] = SNAPPED
+    return DONE
 
 
 def record(mem: Memory, loop: int, period: int) -> None:
@@ -172,6 +191,14 @@ def conclude(mem: Memory, jumps: Memory, loop: int) -> int:
         if count > 0 and (skipped or mem[at] + 1 < mem[op + NEED]):
             copies = 0
         at += 2 + mem[op + NEED]
+    return leap(mem, jumps, loop, copies, mem[loop + AT] - mem[loop + PERIOD])
+
+
+def leap(mem: Memory, jumps: Memory, loop: int, copies: int, first: int) -> int:
+    """Jump by as many of ``copies`` proven periods as the loops around can see; return a status.
+
+    ``first`` is the iteration whose snapshot led to the jump.
+    """
     for level in range(mem[NUM_RECORDING]):
         if mem[mem[mem[STACK] + level] + UNIFORM] == 0:
             copies -= 1
@@ -180,14 +207,26 @@ def conclude(mem: Memory, jumps: Memory, loop: int) -> int:
         forget(mem, loop)
         back_off(mem, loop)
         return DONE
+    if not fits(mem, loop, copies):
+        return OVERFLOW
+    pending = mem[loop + PENDING] != 0
+    if pending:
+        store(mem, loop, mem[loop + PERIOD], mem[loop + BOUND])
+    if mem[loop + JUMPED] == 0 and not (pending and first <= mem[loop + SETTLE]):
+        mem[loop + HINT] = first if first > mem[loop + HINT] or first == 1 else first - 1
+    jump(mem, jumps, loop, copies)
+    return DONE
+
+
+def fits(mem: Memory, loop: int, copies: int) -> bool:
+    """Whether every start stays below the limit of time after so many periods."""
     for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
         op = mem[entry]
         advance = mem[mem[loop + DELTA] + mem[op + OP]]
         latest = mem[mem[op + RING] + ((mem[op] - 1) & mem[op + MASK])]
         if advance > 0 and copies > (TIME_LIMIT - 1 - latest) // advance:
-            return OVERFLOW
-    jump(mem, jumps, loop, copies)
-    return DONE
+            return False
+    return True
 
 
 def jump(mem: Memory, jumps: Memory, loop: int, copies: int) -> None:
@@ -202,12 +241,14 @@ def jump(mem: Memory, jumps: Memory, loop: int, copies: int) -> None:
         head = mem[op] - 1
         count = head + mem[op + SHIFT] - mem[at]
         if mem[LOGGING] != 0 and count > 0:
-            jumps[row] = mem[NUM_JUMPS]
-            jumps[row + 1] = number
-            jumps[row + 2] = mem[at] + 1
-            jumps[row + 3] = count
-            jumps[row + 4] = mem[delta + number]
-            jumps[row + 5] = copies
+            jumps[row] = mem[MOVES]
+            jumps[row + MOVED_OP] = number
+            jumps[row + BASED] = mem[at] + 1
+            jumps[row + COUNT] = count
+            jumps[row + ADVANCE] = mem[delta + number]
+            jumps[row + COPIES] = copies
+            jumps[row + FIRST] = mem[at] + 1 + count
+            jumps[row + STEP] = count
             row += JUMP_WIDTH
             mem[JUMP_USED] += 1
         at += 2 + mem[op + NEED]
@@ -229,10 +270,8 @@ def jump(mem: Memory, jumps: Memory, loop: int, copies: int) -> None:
                 mem[slot + NUMBER] += mem[moved + author]
             slot += SLOT_WIDTH
     forget(mem, loop)
-    if mem[loop + JUMPED] == 0:
-        first = mem[loop + AT] - mem[loop + PERIOD]
-        mem[loop + HINT] = first if first > mem[loop + HINT] or first == 1 else first - 1
     mem[NUM_JUMPS] += 1
+    mem[MOVES] += 1
     mem[loop + JUMPED] = 1
     mem[loop + INDEX] += copies * mem[loop + PERIOD]
     mem[loop + PHASE] = BLANK

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from archsim.engine.folding import forget, keep_latest, prove, search
 from archsim.engine.layout import (
+    AREAS,
     AUTHOR,
     BACK,
-    BASE,
     BLANK,
     BODY,
     BUDGET,
@@ -55,13 +55,13 @@ from archsim.engine.layout import (
     OPS,
     OPS_END,
     ORIGIN,
-    OUTER,
     OVERFLOW,
     PC,
     PHASE,
     POS,
     PREVIOUS,
     RECORDING,
+    REFERENCE_ROWS,
     RESOURCE,
     RING,
     ROOM,
@@ -71,13 +71,11 @@ from archsim.engine.layout import (
     SHIFT,
     SIMULATED,
     SKIPPED,
-    SLOPE,
     SLOT,
     SLOT_WIDTH,
     SOURCE_MASK,
     SOURCE_RING,
     STOP,
-    TABLE,
     TAPE_WIDTH,
     TIME_LIMIT_BITS,
     TRIP,
@@ -85,6 +83,8 @@ from archsim.engine.layout import (
     WEIGHT,
     Memory,
 )
+from archsim.engine.recall import recall
+from archsim.engine.summaries import finish, trip_of
 
 
 def run_plain(mem: Memory, first: int, last: int) -> int:
@@ -213,18 +213,15 @@ def hold_all(mem: Memory, op: int, start: int, number: int) -> None:
         mem[slot + NUMBER] = number
 
 
-def enter(mem: Memory, loop: int) -> bool:
-    """Begin an activation of a loop; return whether it runs at all."""
-    trip = mem[loop + BASE]
-    outer = mem[loop + OUTER]
-    if outer >= 0:
-        index = mem[outer + INDEX]
-        values = mem[loop + TABLE]
-        trip = mem[values + index] if values >= 0 else trip + mem[loop + SLOPE] * index
+def enter(mem: Memory, jumps: Memory, loop: int, simulated: int) -> int:
+    """Begin an activation of a loop, which may not run at all or be known already."""
+    if mem[LOGGING] != 0 and mem[JUMP_USED] + mem[loop + REFERENCE_ROWS] > mem[JUMP_ROOM]:
+        return ROOM
     mem[loop + INDEX] = 0
-    mem[loop + TRIP] = trip
-    if trip <= 0:
-        return False
+    mem[loop + TRIP] = trip_of(mem, loop)
+    if mem[loop + TRIP] <= 0:
+        mem[SKIPPED] += 1
+        return BUDGET if mem[SKIPPED] > mem[LIMIT] else DONE
     for entry in range(mem[loop + ENTRIES], mem[loop + ENTRIES_END]):
         con = mem[entry]
         source = mem[con]
@@ -236,7 +233,28 @@ def enter(mem: Memory, loop: int) -> bool:
     mem[loop + JUMPED] = 0
     if mem[loop + PREVIOUS] >= 0:
         keep_latest(mem, loop, mem[loop + PREVIOUS])
-    return True
+    if mem[loop + AREAS] >= 0:
+        return recall(mem, jumps, loop, simulated)
+    return DONE
+
+
+def leave(mem: Memory, jumps: Memory, loop: int, simulated: int) -> int:
+    """End an iteration of a loop, and its activation after the last."""
+    if mem[LOGGING] != 0 and mem[FOLDING] != 0:
+        size = mem[loop + OPS_END] - mem[loop + OPS]
+        if mem[JUMP_USED] + size > mem[JUMP_ROOM]:
+            return ROOM
+    status = DONE
+    mem[loop + INDEX] += 1
+    if mem[loop + FOLDABLE] != 0 and mem[loop + INDEX] < mem[loop + TRIP]:
+        status = search(mem, jumps, loop)
+    if mem[loop + INDEX] == mem[loop + TRIP]:
+        if mem[loop + PHASE] == RECORDING:
+            mem[NUM_RECORDING] -= 1
+            forget(mem, loop)
+        if mem[loop + AREAS] >= 0:
+            finish(mem, loop, simulated)
+    return status
 
 
 def advance(mem: Memory, log: Memory, jumps: Memory) -> int:
@@ -244,10 +262,9 @@ def advance(mem: Memory, log: Memory, jumps: Memory) -> int:
     pc = mem[PC]
     simulated = mem[SIMULATED]
     limit = mem[LIMIT]
-    folding = mem[FOLDING] != 0
     logging = mem[LOGGING] != 0
     status = DONE
-    while mem[pc] != STOP:
+    while status == DONE and mem[pc] != STOP:
         kind = mem[pc]
         loop = mem[pc + 1]
         if kind == RUN:
@@ -267,33 +284,13 @@ def advance(mem: Memory, log: Memory, jumps: Memory) -> int:
             pc += TAPE_WIDTH
             if (seen >> TIME_LIMIT_BITS) != 0:
                 status = OVERFLOW
-                break
-        elif kind == ENTER:
-            if enter(mem, loop):
-                pc = mem[loop + BODY]
-            else:
-                pc = mem[loop + EXIT]
-                mem[SKIPPED] += 1
-                if mem[SKIPPED] > limit:
-                    status = BUDGET
-                    break
         else:
-            size = mem[loop + OPS_END] - mem[loop + OPS]
-            if logging and folding and mem[JUMP_USED] + size > mem[JUMP_ROOM]:
-                status = ROOM
-                break
-            mem[loop + INDEX] += 1
-            if mem[loop + FOLDABLE] != 0 and mem[loop + INDEX] < mem[loop + TRIP]:
-                status = search(mem, jumps, loop)
-                if status != DONE:
-                    break
-            if mem[loop + INDEX] < mem[loop + TRIP]:
-                pc = mem[loop + BODY]
+            if kind == ENTER:
+                status = enter(mem, jumps, loop, simulated)
             else:
-                if mem[loop + PHASE] == RECORDING:
-                    mem[NUM_RECORDING] -= 1
-                    forget(mem, loop)
-                pc = mem[loop + EXIT]
+                status = leave(mem, jumps, loop, simulated)
+            if status != ROOM:
+                pc = mem[loop + BODY] if mem[loop + INDEX] < mem[loop + TRIP] else mem[loop + EXIT]
     mem[PC] = pc
     mem[SIMULATED] = simulated
     return status

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Sequence
 
 from archsim.engine import compiled, walking
-from archsim.engine.layout import DONE, JUMP_WIDTH, LOG_WIDTH, ROOM
+from archsim.engine.layout import DONE, LOG_WIDTH, ROOM
 from archsim.engine.path import Repeat, Step
 from archsim.engine.timeline import Log
 from archsim.program.ir import BEGIN, END, Program
 
 LONG = 10_000
 """Rows from which a log is walked compiled: in plain Python a step takes 3 to 6 µs (measured)."""
+
+ROOM_AT_FIRST = 4096
+"""Entries of a path and visits that there is room for at first; more is made when needed."""
 
 REPEAT_ROOM = 1000
 """Depth to which repeats may nest; loops nest far less deep (a choice)."""
@@ -36,11 +38,8 @@ class LongWalk:
         self._program = program
         rows, jumps = log.rows, log.jump_rows
         self._rows = rows if isinstance(rows, array) else array("q", rows)
-        self._num_rows = log.num_rows
-        of_op: list[list[int]] = [[] for _ in program.ops]
-        for place in range(0, log.num_jump_rows * JUMP_WIDTH, JUMP_WIDTH):
-            of_op[jumps[place + 1]] += jumps[place : place + JUMP_WIDTH]
-        self._jumps_of_op = of_op
+        self._jumps = jumps if isinstance(jumps, array) else array("q", jumps)
+        self._num_rows, self._num_jumps = log.num_rows, log.num_jump_rows
         self._trace = compiled.compiled_trace() if trace is None else trace
         self._out = array("q")
 
@@ -52,14 +51,18 @@ class LongWalk:
         Counter of Step or None
             The edges that weigh; None where repeats nest deeper than there is room for.
         """
-        mem, visits = self._memory(op, number)
-        out = array("q", bytes(8 * walking.OUT_WIDTH * 4096))
+        mem = self._memory(op, number)
+        depth = mem[walking.DEPTH]
+        out = array("q", bytes(8 * walking.OUT_WIDTH * ROOM_AT_FIRST))
+        visits = array("q", bytes(8 * (walking.VISIT_HEAD + 2 * depth) * ROOM_AT_FIRST))
         while True:
             mem[walking.OUT_ROOM] = len(out) // walking.OUT_WIDTH
-            status = self._trace(mem, self._rows, visits, out)
+            mem[walking.VISIT_ROOM] = len(visits) // (walking.VISIT_HEAD + 2 * depth)
+            status = self._trace(mem, self._rows, self._jumps, visits, out)
             if status != ROOM:
                 break
             out.extend(out)
+            visits.extend(visits)
         if status != DONE:
             return None
         self._out = out[: walking.OUT_WIDTH * mem[walking.USED]]
@@ -74,53 +77,54 @@ class LongWalk:
             entries.append(Step(code, first) if code else Repeat(first, second))
         return entries
 
-    def _memory(self, op: int, number: int) -> tuple[array[int], array[int]]:
+    def _memory(self, op: int, number: int) -> array[int]:
         program = self._program
-        num_ops, depth = len(program.ops), _depth(program)
+        num_ops = len(program.ops)
         mem = array("q", bytes(8 * walking.WALK_HEADER))
 
-        def table(values: Sequence[int]) -> int:
-            mem.extend(values)
-            return len(mem) - len(values)
+        def table(size: int) -> int:
+            mem.frombytes(bytes(8 * size))
+            return len(mem) - size
 
-        offsets = [0]
-        for rows in self._jumps_of_op:
-            offsets.append(offsets[-1] + len(rows) // JUMP_WIDTH)
+        # An instance lies in at most one jump and one reference per loop around it.
+        depth = 2 * _depth(program) + 1
         mem[walking.OP_AT], mem[walking.NUMBER_AT] = op, number
         mem[walking.NUM_ROWS], mem[walking.NUM_OPS] = self._num_rows, num_ops
-        mem[walking.ROWS_OF] = table([0] * (num_ops + 1))
-        mem[walking.ORDER] = table([0] * self._num_rows)
-        mem[walking.JUMPS_OF] = table(offsets)
-        mem[walking.JUMPS] = table([value for rows in self._jumps_of_op for value in rows])
-        mem[walking.COPIES] = table([0] * (2 * depth + 2))
-        mem[walking.DEPTH] = depth
-        mem[walking.FACTORS] = table([0] * (2 * REPEAT_ROOM))
+        mem[walking.NUM_JUMPS] = self._num_jumps
+        mem[walking.ROWS_OF], mem[walking.ROW_ORDER] = table(num_ops + 1), table(self._num_rows)
+        mem[walking.JUMPS_OF], mem[walking.JUMP_ORDER] = table(num_ops + 1), table(self._num_jumps)
+        mem[walking.DEPTH], mem[walking.COPIED_BY] = depth, table(2 * depth)
+        mem[walking.HINTS] = table(num_ops * (depth + 1))
+        mem[walking.FACTORS] = table(2 * REPEAT_ROOM)
         mem[walking.FACTORS_END] = mem[walking.FACTORS] + 2 * REPEAT_ROOM
         mem[walking.NUM_WAITS] = len(program.sources)
-        num_counts = len(program.sources) + len(program.hold_resources) * num_ops
-        mem[walking.COUNTS] = table([0] * num_counts)
-        return mem, array("q", bytes(8 * depth * (walking.VISIT_HEAD + 2 * depth) * self._num_rows))
+        mem[walking.COUNTS] = table(len(program.sources) + len(program.hold_resources) * num_ops)
+        size = 1 << self._num_rows.bit_length()
+        mem[walking.HEADS], mem[walking.HEADS_MASK] = len(mem), size - 1
+        mem.frombytes(b"\xff" * (8 * size))
+        return mem
 
     def _counts(self, mem: array[int]) -> Counter[Step]:
         program = self._program
         counts: Counter[Step] = Counter()
         num_waits, num_ops = len(program.sources), len(program.ops)
         first = mem[walking.COUNTS]
-        waits = mem[first : first + num_waits]
-        for wait, times in enumerate(waits):
-            if times:
-                counts[Step(1 + wait, program.sources[wait])] = times
-        holds = mem[first + num_waits : first + num_waits + len(program.hold_resources) * num_ops]
-        for place, times in enumerate(holds):
-            if times:
-                counts[Step(-1 - 2 * (place // num_ops), place % num_ops)] = times
+        size = num_waits + len(program.hold_resources) * num_ops
+        table = mem[first : first + size]
+        for place in (n for n, times in enumerate(table) if times):
+            if place < num_waits:
+                counts[Step(1 + place, program.sources[place])] = table[place]
+            else:
+                hold, source = divmod(place - num_waits, num_ops)
+                counts[Step(-1 - 2 * hold, source)] = table[place]
         return counts
 
 
 def suits(program: Program, log: Log) -> bool:
     """Whether the compiled walk pays: a long log, and tables that are small against it."""
     tables = len(program.hold_resources) * len(program.ops)
-    return log.num_rows >= LONG and tables <= LOG_WIDTH * log.num_rows and compiled.is_loaded()
+    size = log.num_rows + log.num_jump_rows
+    return size >= LONG and tables <= LOG_WIDTH * size and compiled.is_loaded()
 
 
 def _depth(program: Program) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from archsim.engine import layout as at
@@ -24,6 +25,12 @@ class _Loop:
     """No loop inside, so that a site runs once per iteration."""
     is_index_used: bool = False
     row: int = 0
+    inner: list[int] = field(default_factory=list)
+    """Loops inside."""
+    foreign: list[int] = field(default_factory=list)
+    """Rows of operations outside that waits in the loop look at."""
+    ages: int = 0
+    """Earlier starts that an activation may look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,8 @@ def _tree(program: Program) -> tuple[list[tuple[int, int]], dict[int, _Loop]]:
                 continue
             tape.append((kind, arg))
             loops[arg] = loop
+            for outer in stack:
+                outer.inner.append(arg)
             if trip.loop >= 0 and (trip.slope or trip.values):
                 loops_using = next(outer for outer in stack if outer.number == trip.loop)
                 loops_using.is_index_used = True
@@ -118,7 +127,7 @@ class _Writer:
     def resources(self) -> None:
         low = at.MINUS_INFINITY
         for capacity in self.program.capacities:
-            row = self.rows([0, low, -1, -1, capacity])
+            row = self.rows([0, low, -1, -1, capacity, 0])
             self.mem += [low, -1, -1] * capacity
             self.resource_rows.append(row)
 
@@ -129,13 +138,14 @@ class _Writer:
             if back > need[source]:
                 need[source] = back
         first = self.room(at.OP_WIDTH * len(program.ops))
+        self.mem[at.OPERATIONS] = first
         self.op_rows = [first + at.OP_WIDTH * op for op in range(len(program.ops))]
         for op, row in enumerate(self.op_rows):
             size = 1 << (need[op] - 1).bit_length()
             ring = self.room(size, at.MINUS_INFINITY)
             holds = self._holds(op)
             self.mem[row : row + at.OP_WIDTH] = [
-                0, ring, size - 1, holds, len(self.mem), 0, 0, 0, 0, op, need[op], 0,
+                0, ring, size - 1, holds, len(self.mem), 0, 0, 0, 0, op, need[op], 0, 0,
             ]  # fmt: skip
         for op, row in enumerate(self.op_rows):
             self._constraints(op, row)
@@ -166,7 +176,7 @@ class _Writer:
         mem[row + at.SCOPED] = len(mem) if scoped < 0 else scoped
         mem[row + at.CONS_END] = len(mem)
 
-    def loops(self, loops: dict[int, _Loop], *, fold: bool) -> None:
+    def loops(self, loops: dict[int, _Loop], *, fold: bool, recall: bool) -> None:
         program, mem = self.program, self.mem
         depth = 1 + max((loop.depth for loop in loops.values()), default=0)
         entries: dict[int, list[int]] = {}
@@ -194,10 +204,15 @@ class _Writer:
             mem[row + at.FOLDABLE] = int(fold and not loop.is_index_used)
             mem[row + at.ENTRIES] = self.rows(entries.get(loop.number, []))
             mem[row + at.ENTRIES_END] = len(mem)
-            mem[row + at.OPS] = self.rows([self.op_rows[op] for op in ops])
-            mem[row + at.OPS_END] = len(mem)
             mem[row + at.RESOURCES] = self.rows([self.resource_rows[r] for r in used])
             mem[row + at.RESOURCES_END] = len(mem)
+            mem[row + at.OPS] = self.rows([self.op_rows[op] for op in ops])
+            mem[row + at.OPS_END] = len(mem)
+            mem[row + at.AREAS] = -1
+            if fold:
+                self._waits(loop, loops)
+                if recall and loop.depth > 0:
+                    self._areas(loop, loops, used)
             mem[row + at.HINT] = 1
             mem[row + at.DELTA] = deltas[loop.depth]
             mem[row + at.MEMBER] = deltas[loop.depth] + len(program.ops)
@@ -208,6 +223,70 @@ class _Writer:
                 mem[row + at.SNAPSHOT] = self.room(state)
                 if not loop.is_plain or max(loop.ops.values()) > 1:
                     mem[row + at.PREVIOUS] = self.room(len(ops))
+
+    def _waits(self, loop: _Loop, loops: dict[int, _Loop]) -> None:
+        """Write the waits of a loop that may look at what was before an iteration of it."""
+        program, mem, row = self.program, self.mem, loop.row
+        reads: dict[int, list[tuple[int, int]]] = {}
+        own: list[tuple[int, int]] = []
+        outer: list[int] = []
+        for op in loop.ops:
+            for c in program.constraints(op):
+                scope = program.scopes[c]
+                depth = loops[scope].depth if scope >= 0 else -1
+                if depth < loop.depth:
+                    reads.setdefault(program.sources[c], []).append((c, op))
+                    if scope >= 0:
+                        outer.append(self.con_rows[c])
+                elif depth == loop.depth:
+                    own.append((c, op))
+        loop.foreign = [self.op_rows[source] for source in reads if source not in loop.ops]
+        mem += loop.foreign
+        mem[row + at.FOREIGN_END] = len(mem)
+        mem[row + at.WAITS] = len(mem)
+        sources: list[int] = []
+        for source, waits in reads.items():
+            backs = [program.backs[c] for c, _ in waits]
+            first = 1 if source in loop.ops else min(backs)
+            loop.ages += max(backs) + 1 - first
+            place = len(mem)
+            mem += [value for c, op in waits for value in (self.con_rows[c], self.op_rows[op])]
+            sources += [self.op_rows[source], first, max(backs), place, len(mem)]
+        mem += [value for c, op in own for value in (self.con_rows[c], self.op_rows[op])]
+        mem[row + at.WAITS_END] = len(mem)
+        mem[row + at.SOURCES] = self.rows(sources)
+        mem[row + at.SOURCES_END] = len(mem)
+        mem[row + at.OUTER_WAITS] = self.rows(outer)
+        mem[row + at.OUTER_WAITS_END] = len(mem)
+
+    def _areas(self, loop: _Loop, loops: dict[int, _Loop], used: Collection[int]) -> None:
+        """Make room for summaries of a loop that may be entered more than once."""
+        program, mem, row = self.program, self.mem, loop.row
+        inner = [loops[number] for number in loop.inner]
+        outside = [each.row for each in inner if 0 <= self._outer_depth(each, loops) < loop.depth]
+        mem[row + at.TRIPS] = self.rows(outside)
+        mem[row + at.TRIPS_END] = len(mem)
+        needs = [mem[self.op_rows[op] + at.NEED] for op in loop.ops]
+        slots = sum(program.capacities[number] for number in used)
+        reads = mem[row + at.OUTER_WAITS_END] - mem[row + at.OUTER_WAITS]
+        counts = len(loop.ops) + len(loop.foreign) + slots
+        key = 2 * slots + loop.ages + reads + len(outside)
+        effect = sum(needs) + 3 * (len(needs) + len(used) + slots)
+        mem[row + at.KEY_AT] = at.AREA_HEAD + counts
+        mem[row + at.EFFECT_AT] = at.AREA_HEAD + counts + key
+        mem[row + at.AREA] = at.AREA_HEAD + counts + key + effect
+        mem[row + at.AREAS] = self.room(at.NUM_AREAS * mem[row + at.AREA])
+        mem[row + at.WORK] = key
+        mem[row + at.REFERENCE_ROWS] = counts + len(loop.ops)
+        mem[row + at.SETTLE] = max(
+            -(-need // sites) for need, sites in zip(needs, loop.ops.values(), strict=True)
+        )
+
+    def _outer_depth(self, loop: _Loop, loops: dict[int, _Loop]) -> int:
+        """Return the depth of the loop whose index sets the trip of another, -1 if none does."""
+        trip = self.program.trips[loop.number]
+        depends = trip.loop >= 0 and (trip.slope != 0 or bool(trip.values))
+        return loops[trip.loop].depth if depends else -1
 
     def tape(self, tape: list[tuple[int, int]], loops: dict[int, _Loop]) -> None:
         """Write runs of sites and loop instructions; the header then points at the first."""
@@ -238,7 +317,7 @@ class _Writer:
         self.mem[at.PC] = base
 
 
-def lower(program: Program, *, fold: bool, logging: bool) -> Lowered:
+def lower(program: Program, *, fold: bool, logging: bool, recall: bool = True) -> Lowered:
     """Return the memory of the kernel for a program.
 
     Parameters
@@ -249,6 +328,8 @@ def lower(program: Program, *, fold: bool, logging: bool) -> Lowered:
         Whether loops may be folded.
     logging : bool
         Whether every simulated instance is written to the log.
+    recall : bool
+        Whether activations of loops may be taken from summaries of earlier ones.
 
     Raises
     ------
@@ -262,7 +343,7 @@ def lower(program: Program, *, fold: bool, logging: bool) -> Lowered:
     writer = _Writer(program)
     writer.resources()
     writer.operations()
-    writer.loops(loops, fold=fold)
+    writer.loops(loops, fold=fold, recall=recall)
     writer.tape(tape, loops)
     mem = writer.mem
     mem[at.FOLDING] = int(fold)

@@ -42,14 +42,16 @@ def walk(log: Log, op: int, number: int) -> list[Step | Repeat]:
     list of Step or Repeat
         The edges in the order met. Where the walk comes by the same record of a jump in an
         earlier copy, the edges between repeat: every copy is a translate of the recorded period.
+        A reference inside it belongs to the record.
     """
     entries: list[Step | Repeat] = []
     visits: dict[tuple[int, tuple[tuple[int, int], ...]], tuple[int, int]] = {}
     place = log.place(op, number)
     while True:
-        if place.copies:
-            jump, copy = place.copies[-1]
-            key = (place.row, (*place.copies[:-1], (jump, 0)))
+        if place.innermost >= 0:
+            at = place.innermost
+            jump, copy = place.copies[at]
+            key = (place.row, (*place.copies[:at], (jump, 0), *place.copies[at + 1 :]))
             seen = visits.get(key)
             if seen is not None and seen[0] > copy:
                 stride = seen[0] - copy

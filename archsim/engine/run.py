@@ -39,6 +39,7 @@ def run_program(
     *,
     fold: bool = True,
     path: bool = True,
+    recall: bool = True,
     backend: Backend = "auto",
     max_ops: int | None = None,
 ) -> Timing:
@@ -52,12 +53,16 @@ def run_program(
         Replace proven repetition by arithmetic; the results are the same without.
     path : bool
         Keep the log that starts, critical path and attribution need.
+    recall : bool
+        Take an activation of a loop that is like an earlier one from the summary of that, where
+        loops are folded; the results are the same without.
     backend : {"auto", "jit", "python"}
         The kernel as compiled or as plain Python code; ``auto`` begins in plain Python unless the
         compiled one is loaded, and changes over when the run turns out to be long.
     max_ops : int, optional
-        Give up rather than simulate more operations than this, or pass by more loops that run
-        nothing; the default is `MAX_SIMULATED`, and `MAX_LOGGED` with the log.
+        Give up rather than simulate more operations than this, pass by more loops that run
+        nothing, or copy more from summaries; the default is `MAX_SIMULATED`, and `MAX_LOGGED`
+        with the log.
 
     Returns
     -------
@@ -73,7 +78,7 @@ def run_program(
     """
     if backend not in ("auto", "jit", "python"):
         raise SimulationError(f"unknown backend {backend!r}; allowed: auto, jit, python")
-    lowered = lower(program, fold=fold, logging=path)
+    lowered = lower(program, fold=fold, logging=path, recall=recall)
     if max_ops is None:
         max_ops = MAX_LOGGED if path else MAX_SIMULATED
     use_python = backend == "python" or (
@@ -140,8 +145,11 @@ class _Run:
                 self.jumps.extend(self.jumps)
 
     def _refuse(self) -> None:
-        skipped = self.mem[layout.SKIPPED] > self.limit
-        what = "passes over loops that do not run" if skipped else "simulated operations"
+        what = "simulated operations"
+        if self.mem[layout.SKIPPED] > self.limit:
+            what = "passes over loops that do not run"
+        elif self.mem[layout.COPIED] > self.limit:
+            what = "operations in summaries of loops"
         raise OperationBudgetError(
             f"program {self.program.name!r} needs more than {self.limit} {what}"
         )
@@ -175,6 +183,7 @@ class _Run:
             last_starts_ps=tuple(starts),
             simulated=mem[layout.SIMULATED],
             jumps=mem[layout.NUM_JUMPS],
+            recalls=mem[layout.HITS],
             log=log,
         )
 

@@ -9,33 +9,40 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from archsim.engine.layout import JUMP_WIDTH, LOG_WIDTH
+from archsim.engine.layout import ADVANCE, COPIES, JUMP_WIDTH, LOG_WIDTH
 
 
 class Place(NamedTuple):
     """Where an instance is recorded: a row of the log, and the copies of jumps it lies in.
 
     ``copies`` holds (jump, copy) pairs, outermost first; copy t is t periods after the recorded
-    one. An instance that was simulated itself has no copies.
+    one. An instance that was simulated itself has no copies. Copy 1 of a reference is the copy of
+    an earlier activation of a loop; ``innermost`` is the place of the last pair that is a jump and
+    no reference, -1 if there is none.
     """
 
     row: int
     copies: tuple[tuple[int, int], ...]
+    innermost: int
 
 
 @dataclass(slots=True)
 class _Jumps:
-    """Jumps of one operation in order: instances ``first:last`` are copies."""
+    """What was copied of one operation, in order: instances ``first:last`` are copies.
+
+    ``repeats`` is 0 for a reference to an earlier activation, copied once.
+    """
 
     first: list[int] = field(default_factory=list)
     last: list[int] = field(default_factory=list)
     base: list[int] = field(default_factory=list)
     count: list[int] = field(default_factory=list)
     jump: list[int] = field(default_factory=list)
+    repeats: list[int] = field(default_factory=list)
 
 
 class _Index:
-    """Rows, instance numbers and jumps by operation, and what a period of each jump holds."""
+    """Rows, instance numbers and jumps by operation, and how each jump moves number and time."""
 
     def __init__(self, num_ops: int) -> None:
         self.of_op: list[array[int]] = [array("q") for _ in range(num_ops)]
@@ -59,7 +66,9 @@ class Log:
         Rows in use.
     jumps : sequence of int
         Rows of jump, operation, first instance of the recorded period, instances per period,
-        advance in ps per period and number of copies.
+        advance in ps per period, number of copies (0 for a reference to an earlier activation,
+        copied once), first copy, and by how much a copy moves instance numbers of the operation
+        as a source.
     num_jumps : int
         Rows in use.
     """
@@ -88,29 +97,35 @@ class Log:
             index.of_op[op].append(row)
             index.numbers[op].append(rows[row + 1])
         for row in range(0, self.num_jump_rows * JUMP_WIDTH, JUMP_WIDTH):
-            jump, op, base, count, advance, copies = jumps[row : row + JUMP_WIDTH]
+            jump, op, base, count, advance, copies, first, step = jumps[row : row + JUMP_WIDTH]
+            index.period[jump, op] = (step, advance)
+            if not count:
+                continue
             kept = index.jumps[op]
-            kept.first.append(base + count)
-            kept.last.append(base + count * (1 + copies))
+            kept.first.append(first)
+            kept.last.append(first + count * max(copies, 1))
             kept.base.append(base)
             kept.count.append(count)
             kept.jump.append(jump)
-            index.period[jump, op] = (count, advance)
+            kept.repeats.append(copies)
         return index
 
     def place(self, op: int, number: int) -> Place:
         """Return where instance ``number`` of operation ``op`` is recorded."""
         jumps = self._index.jumps[op]
         copies: list[tuple[int, int]] = []
+        innermost = -1
         while True:
             i = bisect_right(jumps.first, number) - 1
             if i < 0 or number >= jumps.last[i]:
                 break
-            copy, rest = divmod(number - jumps.base[i], jumps.count[i])
-            copies.append((jumps.jump[i], copy))
+            if jumps.repeats[i]:
+                innermost = len(copies)
+            copy, rest = divmod(number - jumps.first[i], jumps.count[i])
+            copies.append((jumps.jump[i], copy + 1))
             number = jumps.base[i] + rest
         position = bisect_left(self._index.numbers[op], number)
-        return Place(self._index.of_op[op][position], tuple(copies))
+        return Place(self._index.of_op[op][position], tuple(copies), innermost)
 
     def start_ps(self, op: int, number: int) -> int:
         """Return the start of an instance in ps."""
@@ -138,7 +153,7 @@ class Log:
         base, count = jumps.base[which], jumps.count[which]
         advance = self._index.period[jumps.jump[which], op][1]
         period = starts[base : base + count]
-        for copy in range(1, (jumps.last[which] - base) // count):
+        for copy in range(1, (jumps.last[which] - jumps.first[which]) // count + 1):
             starts += [start + copy * advance for start in period]
 
     def simulated(self) -> Iterator[tuple[int, int, int]]:
@@ -148,7 +163,7 @@ class Log:
                 yield op, self.rows[row + 1], self.rows[row + 2]
 
     def jumped(self) -> Iterator[tuple[int, int, range]]:
-        """Yield jump, operation and the instances that the jump copied."""
+        """Yield jump, operation and instances of all that was copied."""
         for op, jumps in enumerate(self._index.jumps):
             for jump, first, last in zip(jumps.jump, jumps.first, jumps.last, strict=True):
                 yield jump, op, range(first, last)
@@ -174,11 +189,12 @@ class Log:
         """Return the advance in ps per period of each operation that runs in it, by jump."""
         found: dict[int, dict[int, int]] = {}
         for row in range(0, self.num_jump_rows * JUMP_WIDTH, JUMP_WIDTH):
-            jump, op = self.jump_rows[row : row + 2]
-            found.setdefault(jump, {})[op] = self.jump_rows[row + 4]
+            if self.jump_rows[row + COPIES]:
+                jump, op = self.jump_rows[row : row + 2]
+                found.setdefault(jump, {})[op] = self.jump_rows[row + ADVANCE]
         return found
 
     def per_period(self, jump: int, op: int) -> int:
-        """Return the instances of an operation in one period of a jump, 0 if it is outside."""
+        """Return by how much a copy of a jump moves the instance numbers of an operation."""
         known = self._index.period.get((jump, op))
         return known[0] if known else 0

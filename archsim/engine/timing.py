@@ -59,6 +59,8 @@ class Timing:
         Operations that were simulated one by one.
     jumps : int
         Times that a loop was folded.
+    recalls : int
+        Activations of a loop that were taken from the summary of an earlier one.
     log : Log or None
         The log, if the run kept one.
     """
@@ -69,6 +71,7 @@ class Timing:
     last_starts_ps: tuple[int, ...]
     simulated: int
     jumps: int
+    recalls: int
     log: Log | None
 
     @cached_property

@@ -1,37 +1,56 @@
 """The critical-path walk as a kernel: plain Python and compiled alike, on lists of integers.
 
-The same walk as `archsim.engine.path.walk`, for logs of many thousand rows. One visit is
-kept per row and number of jumps that an instance lies in: sources were executed before what they
-decide, so that a walk never comes back to an outer copy that it has left, and the latest visit is
-the only one that can match.
+The same walk as `archsim.engine.path.walk`, for logs of many thousand rows. Visits are kept in a
+pool, found by what identifies them: the row, and the copies of jumps and references that it lies
+in, except the copy of the innermost jump.
 """
 
 from __future__ import annotations
 
-from archsim.engine.layout import BUDGET, DONE, JUMP_WIDTH, LOG_WIDTH, ROOM, Memory
+from archsim.engine.layout import (
+    BASED,
+    BUDGET,
+    COPIES,
+    COUNT,
+    DONE,
+    FIRST,
+    JUMP_WIDTH,
+    LOG_WIDTH,
+    MOVED_OP,
+    ROOM,
+    STEP,
+    Memory,
+)
 
 # Header of the memory of a walk; fields that name a table hold its position.
-OP_AT, NUMBER_AT, USED, OUT_ROOM = 0, 1, 2, 3
-NUM_ROWS, NUM_OPS, ROWS_OF, ORDER = 4, 5, 6, 7
-JUMPS_OF, JUMPS, COPIES, NESTED, DEPTH = 8, 9, 10, 11, 12
-FACTORS, FACTORS_END, COUNTS, NUM_WAITS = 13, 14, 15, 16
-WALK_HEADER = 17
+OP_AT, NUMBER_AT, USED, OUT_ROOM, NUM_ROWS, NUM_OPS, NUM_JUMPS = 0, 1, 2, 3, 4, 5, 6
+ROWS_OF, ROW_ORDER, JUMPS_OF, JUMP_ORDER, COPIED_BY, NESTED = 7, 8, 9, 10, 11, 12
+LEVEL, DEPTH, FACTORS, FACTORS_END, COUNTS, NUM_WAITS = 13, 14, 15, 16, 17, 18
+HEADS, HEADS_MASK, VISITED, VISIT_ROOM, HINTS = 19, 20, 21, 22, 23
+WALK_HEADER = 24
 # Rows of what a walk writes: code and source, or 0, entries repeated and times.
 OUT_WIDTH = 3
-# Fields of a visit before the copies: how many there are, the last copy, entries by then.
-VISIT_HEAD = 3
+# A visit: next with the same hash, row, how many copies, the last copy, entries by then; copies.
+NEXT, ROW, DEEP, LAST_COPY, ENTRIES_THEN, VISIT_HEAD = 0, 1, 2, 3, 4, 5
+NEARBY = 3
+"""Places looked at before the place looked for is searched for (a choice)."""
+HASH_FACTOR, HASH_MASK = 1_000_003, (1 << 31) - 1
 
 
-def order_rows(mem: Memory, rows: Memory) -> int:
-    """Sort the rows of a log by operation, keeping their order: a counting sort."""
-    offsets = mem[ROWS_OF]
-    for row in range(mem[NUM_ROWS]):
-        mem[offsets + rows[row * LOG_WIDTH] + 1] += 1
+def sort_by_op(mem: Memory, rows: Memory, size: int, width: int, field: int) -> int:
+    """Sort the numbers of rows by operation, keeping their order: a counting sort.
+
+    ``field`` of the header is the place of the offsets by operation, the next of the order.
+    """
+    offsets = mem[field]
+    order = mem[field + 1]
+    at_op = 0 if width == LOG_WIDTH else MOVED_OP
+    for row in range(size):
+        mem[offsets + rows[row * width + at_op] + 1] += 1
     for op in range(mem[NUM_OPS]):
         mem[offsets + op + 1] += mem[offsets + op]
-    order = mem[ORDER]
-    for row in range(mem[NUM_ROWS]):
-        place = offsets + rows[row * LOG_WIDTH]
+    for row in range(size):
+        place = offsets + rows[row * width + at_op]
         mem[order + mem[place]] = row
         mem[place] += 1
     for op in range(mem[NUM_OPS] - 1, -1, -1):
@@ -40,106 +59,181 @@ def order_rows(mem: Memory, rows: Memory) -> int:
     return DONE
 
 
-def find_row(mem: Memory, rows: Memory, op: int, number: int) -> int:
-    """Return the row of an instance, and leave the copies of jumps it lies in, outermost first."""
-    nested = 0
-    copies = mem[COPIES]
-    begin = mem[mem[JUMPS_OF] + op]
-    end = mem[mem[JUMPS_OF] + op + 1]
-    while True:
-        low = begin
-        high = end
-        while low < high:
-            middle = (low + high) // 2
-            jump = mem[JUMPS] + middle * JUMP_WIDTH
-            if mem[jump + 2] + mem[jump + 3] <= number:
-                low = middle + 1
-            else:
-                high = middle
-        if low == begin:
-            break
-        jump = mem[JUMPS] + (low - 1) * JUMP_WIDTH
-        count = mem[jump + 3]
-        rest = number - mem[jump + 2]
-        if rest >= count * (1 + mem[jump + 5]):
-            break
-        mem[copies] = mem[jump]
-        mem[copies + 1] = rest // count
-        number = mem[jump + 2] + rest - count * (rest // count)
-        copies += 2
-        nested += 1
-    mem[NESTED] = nested
-    low = mem[mem[ROWS_OF] + op]
-    high = mem[mem[ROWS_OF] + op + 1]
-    while low < high:
-        middle = (low + high) // 2
-        if rows[mem[mem[ORDER] + middle] * LOG_WIDTH + 1] < number:
-            low = middle + 1
-        else:
-            high = middle
-    return mem[mem[ORDER] + low]
+def end_of(mem: Memory, jumps: Memory, place: int) -> int:
+    """Return the first instance behind the copies that the row at a place of the order made."""
+    jump = mem[mem[JUMP_ORDER] + place] * JUMP_WIDTH
+    copies = jumps[jump + COPIES]
+    if copies == 0:
+        copies = 1
+    return jumps[jump + FIRST] + jumps[jump + COUNT] * copies
 
 
-def count_per_period(mem: Memory, jump: int, op: int) -> int:
-    """Return the instances of an operation in one period of a jump, 0 if it is outside."""
+def find_copy(mem: Memory, jumps: Memory, op: int, number: int, hint: int) -> int:
+    """Return the place of the jump or reference that copied an instance, -1 if none did.
+
+    ``hint`` is where the place in the order of the last answer is kept: a walk goes backwards in
+    small steps, so that the next is that or the one before.
+    """
     low = mem[mem[JUMPS_OF] + op]
     end = mem[mem[JUMPS_OF] + op + 1]
     high = end
+    near = mem[hint]
+    for _ in range(NEARBY):
+        if low < near < high:
+            if end_of(mem, jumps, near - 1) <= number:
+                low = near
+            else:
+                high = near
+                near -= 1
+    if low < high and low == near and end_of(mem, jumps, low) > number:
+        high = low
     while low < high:
         middle = (low + high) // 2
-        if mem[mem[JUMPS] + middle * JUMP_WIDTH] < jump:
+        if end_of(mem, jumps, middle) <= number:
             low = middle + 1
         else:
             high = middle
-    place = mem[JUMPS] + low * JUMP_WIDTH
-    if low < end and mem[place] == jump:
-        return mem[place + 3]
+    mem[hint] = low
+    if low == end:
+        return -1
+    jump = mem[mem[JUMP_ORDER] + low] * JUMP_WIDTH
+    if jumps[jump + FIRST] > number:
+        return -1
+    return jump
+
+
+def simulated_row(mem: Memory, rows: Memory, op: int, number: int) -> int:
+    """Return the row of an instance that was simulated."""
+    order = mem[ROW_ORDER]
+    low = mem[mem[ROWS_OF] + op]
+    high = mem[mem[ROWS_OF] + op + 1]
+    hint = mem[HINTS] + op * (mem[DEPTH] + 1) + mem[DEPTH]
+    near = mem[hint]
+    for _ in range(NEARBY):
+        if low <= near < high:
+            if rows[mem[order + near] * LOG_WIDTH + 1] == number:
+                mem[hint] = near
+                return mem[order + near]
+            near -= 1
+    while low < high:
+        middle = (low + high) // 2
+        if rows[mem[order + middle] * LOG_WIDTH + 1] < number:
+            low = middle + 1
+        else:
+            high = middle
+    mem[hint] = low
+    return mem[order + low]
+
+
+def find_row(mem: Memory, rows: Memory, jumps: Memory, op: int, number: int) -> int:
+    """Return the row of an instance, and leave the copies it lies in, outermost first."""
+    nested = 0
+    level = -1
+    copies = mem[COPIED_BY]
+    hint = mem[HINTS] + op * (mem[DEPTH] + 1)
+    jump = find_copy(mem, jumps, op, number, hint)
+    while jump >= 0:
+        rest = number - jumps[jump + FIRST]
+        count = jumps[jump + COUNT]
+        if jumps[jump + COPIES] != 0:
+            level = nested
+        mem[copies] = jumps[jump]
+        mem[copies + 1] = 1 + rest // count
+        number = jumps[jump + BASED] + rest - count * (rest // count)
+        copies += 2
+        nested += 1
+        jump = find_copy(mem, jumps, op, number, hint + nested)
+    mem[NESTED] = nested
+    mem[LEVEL] = level
+    return simulated_row(mem, rows, op, number)
+
+
+def step_of(mem: Memory, jumps: Memory, move: int, op: int, level: int) -> int:
+    """Return by how much a copy of a jump or reference moves instance numbers of an operation."""
+    order = mem[JUMP_ORDER]
+    low = mem[mem[JUMPS_OF] + op]
+    end = mem[mem[JUMPS_OF] + op + 1]
+    high = end
+    near = mem[mem[HINTS] + op * (mem[DEPTH] + 1) + level]
+    for _ in range(NEARBY):
+        if low <= near < high:
+            jump = mem[order + near] * JUMP_WIDTH
+            if jumps[jump] == move:
+                return jumps[jump + STEP]
+            near -= 1
+    while low < high:
+        middle = (low + high) // 2
+        if jumps[mem[order + middle] * JUMP_WIDTH] < move:
+            low = middle + 1
+        else:
+            high = middle
+    if low < end:
+        jump = mem[order + low] * JUMP_WIDTH
+        if jumps[jump] == move:
+            return jumps[jump + STEP]
     return 0
 
 
-def is_seen(mem: Memory, visits: Memory, at: int) -> bool:
-    """Whether a visit was in the same outer copies, of the same jump."""
+def visit_of(mem: Memory, visits: Memory, row: int) -> int:
+    """Return the visit of a row in these copies, a new one if there was none."""
     nested = mem[NESTED]
-    if visits[at] != nested:
-        return False
-    for place in range(2 * nested - 1):
-        if visits[at + VISIT_HEAD + place] != mem[mem[COPIES] + place]:
-            return False
-    return True
+    copies = mem[COPIED_BY]
+    skipped = 2 * mem[LEVEL] + 1
+    code = row
+    for place in range(2 * nested):
+        if place != skipped:
+            code = (code * HASH_FACTOR + mem[copies + place]) & HASH_MASK
+    head = mem[HEADS] + (code & mem[HEADS_MASK])
+    at = mem[head]
+    while at >= 0:
+        if visits[at + ROW] == row and visits[at + DEEP] == nested:
+            same = True
+            for place in range(2 * nested):
+                if place != skipped and visits[at + VISIT_HEAD + place] != mem[copies + place]:
+                    same = False
+            if same:
+                return at
+        at = visits[at + NEXT]
+    at = mem[VISITED] * (VISIT_HEAD + 2 * mem[DEPTH])
+    mem[VISITED] += 1
+    visits[at + NEXT] = mem[head]
+    visits[at + ROW] = row
+    visits[at + DEEP] = nested
+    visits[at + LAST_COPY] = -1
+    for place in range(2 * nested):
+        visits[at + VISIT_HEAD + place] = mem[copies + place]
+    mem[head] = at
+    return at
 
 
-def follow(mem: Memory, rows: Memory, visits: Memory, out: Memory) -> int:
-    """Walk back from an instance to time zero; `ROOM` asks for a longer ``out``."""
+def follow(mem: Memory, rows: Memory, jumps: Memory, visits: Memory, out: Memory) -> int:
+    """Walk back from an instance to time zero; `ROOM` asks for longer ``visits`` and ``out``."""
     op = mem[OP_AT]
     number = mem[NUMBER_AT]
     used = mem[USED]
-    copies = mem[COPIES]
+    copies = mem[COPIED_BY]
     status = ROOM
-    while used + 2 <= mem[OUT_ROOM]:
-        row = find_row(mem, rows, op, number)
-        nested = mem[NESTED]
-        if nested > 0:
-            at = (row * mem[DEPTH] + nested - 1) * (VISIT_HEAD + 2 * mem[DEPTH])
-            jump = mem[copies + 2 * nested - 2]
-            copy = mem[copies + 2 * nested - 1]
+    while used + 2 <= mem[OUT_ROOM] and mem[VISITED] < mem[VISIT_ROOM]:
+        row = find_row(mem, rows, jumps, op, number)
+        if mem[LEVEL] >= 0:
+            at = visit_of(mem, visits, row)
+            jump = mem[copies + 2 * mem[LEVEL]]
+            copy = mem[copies + 2 * mem[LEVEL] + 1]
             times = 0
-            if is_seen(mem, visits, at) and visits[at + 1] > copy:
-                stride = visits[at + 1] - copy
+            if visits[at + LAST_COPY] > copy:
+                stride = visits[at + LAST_COPY] - copy
                 times = copy // stride
                 if times > 0:
                     out[used * OUT_WIDTH] = 0
-                    out[used * OUT_WIDTH + 1] = used - visits[at + 2]
+                    out[used * OUT_WIDTH + 1] = used - visits[at + ENTRIES_THEN]
                     out[used * OUT_WIDTH + 2] = times
                     used += 1
                     copy -= times * stride
-                    number -= times * stride * count_per_period(mem, jump, op)
-            visits[at] = nested
-            visits[at + 1] = copy
-            visits[at + 2] = used
-            for place in range(2 * nested - 1):
-                visits[at + VISIT_HEAD + place] = mem[copies + place]
+                    number -= times * stride * step_of(mem, jumps, jump, op, mem[LEVEL])
+            visits[at + LAST_COPY] = copy
+            visits[at + ENTRIES_THEN] = used
             if times > 0:
-                row = find_row(mem, rows, op, number)
+                row = find_row(mem, rows, jumps, op, number)
         row *= LOG_WIDTH
         if rows[row + 3] == 0:
             status = DONE
@@ -150,7 +244,7 @@ def follow(mem: Memory, rows: Memory, visits: Memory, out: Memory) -> int:
         op = rows[row + 4]
         number = rows[row + 5]
         for level in range(mem[NESTED]):
-            each = count_per_period(mem, mem[copies + 2 * level], op)
+            each = step_of(mem, jumps, mem[copies + 2 * level], op, level)
             number += mem[copies + 2 * level + 1] * each
     mem[OP_AT] = op
     mem[NUMBER_AT] = number
@@ -188,11 +282,12 @@ def count_edges(mem: Memory, out: Memory) -> int:
     return DONE
 
 
-def trace(mem: Memory, rows: Memory, visits: Memory, out: Memory) -> int:
+def trace(mem: Memory, rows: Memory, jumps: Memory, visits: Memory, out: Memory) -> int:
     """Order the rows if that was not done, walk, and count at the end; return a status."""
     if mem[USED] == 0:
-        order_rows(mem, rows)
-    status = follow(mem, rows, visits, out)
+        sort_by_op(mem, rows, mem[NUM_ROWS], LOG_WIDTH, ROWS_OF)
+        sort_by_op(mem, jumps, mem[NUM_JUMPS], JUMP_WIDTH, JUMPS_OF)
+    status = follow(mem, rows, jumps, visits, out)
     if status == DONE:
         status = count_edges(mem, out)
     return status

@@ -141,7 +141,7 @@ def read_roofline(key: str, value: Json) -> Roofline:
 
 def read_engine(key: str, value: Json) -> EngineStatistics:
     """Read the size and the work of the timing."""
-    data = exactly(key, value, ("operations", "simulated", "jumps"))
+    data = exactly(key, value, ("operations", "simulated", "jumps", "recalls"))
     return EngineStatistics(**as_map(key, dict(data), as_integer))
 
 

@@ -117,11 +117,14 @@ class EngineStatistics:
         Instances computed one by one.
     jumps
         Times that the engine proved a loop periodic and jumped.
+    recalls
+        Times that a loop was entered as before and taken from the summary of then.
     """
 
     operations: int
     simulated: int
     jumps: int
+    recalls: int
 
 
 @dataclass(frozen=True, slots=True)

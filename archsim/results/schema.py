@@ -99,7 +99,7 @@ def _explanations() -> dict[str, Schema]:
             "Lower bound on latency.",
         ),
         "engine": _or_null(
-            _closed(operations="integer", simulated="integer", jumps="integer"),
+            _closed(operations="integer", simulated="integer", jumps="integer", recalls="integer"),
             "Work of the timing engine.",
         ),
         "fidelity": {

@@ -25,18 +25,24 @@ def check_program(program: Program, backend: str = "jit") -> tuple[Interpretatio
     unrolled = run_program(program, fold=False, backend=backend)
     plain = run_program(program, fold=False, path=False, backend=backend)
     lean = run_program(program, path=False, backend=backend)
+    forgetful = run_program(program, recall=False, backend=backend)
     last = tuple(runs[-1].start_ps if runs else -1 for runs in reference.instances)
     counts = tuple(len(runs) for runs in reference.instances)
     assert counts == program.instance_counts
-    for timing in (folded, unrolled, plain, lean):
+    for timing in (folded, unrolled, plain, lean, forgetful):
         assert timing.makespan_ps == reference.makespan_ps
         assert timing.instance_counts == counts
         assert timing.last_starts_ps == last
     assert unrolled.simulated == plain.simulated == sum(counts)
     assert unrolled.jumps == plain.jumps == 0
-    assert lean.simulated == folded.simulated
+    assert (lean.simulated, lean.jumps, lean.recalls) == (
+        folded.simulated,
+        folded.jumps,
+        folded.recalls,
+    )
+    assert unrolled.recalls == plain.recalls == forgetful.recalls == 0
     path = dict(Counter(reference.path()))
-    for timing in (folded, unrolled):
+    for timing in (folded, unrolled, forgetful):
         for op, name in enumerate(program.ops):
             expected = [instance.start_ps for instance in reference.instances[op]]
             assert timing.starts_ps(name) == expected, name
@@ -44,6 +50,7 @@ def check_program(program: Program, backend: str = "jit") -> tuple[Interpretatio
         assert sum(share.ps for share in timing.attribution) == reference.makespan_ps
     assert folded.attribution == unrolled.attribution
     check_places(reference, folded)
+    check_places(reference, forgetful)
     return reference, folded
 
 

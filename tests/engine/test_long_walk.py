@@ -63,7 +63,7 @@ def test_the_path_is_that_of_the_plain_walk(trace):
 
 
 def test_long_logs_are_walked_compiled_with_the_same_result():
-    program = causal(700)
+    program = causal(2000)
     timing = run_program(program, backend="jit")
     assert suits(program, timing.log)
     assert sum(share.ps for share in timing.attribution) == timing.makespan_ps

@@ -62,7 +62,7 @@ def feasible_result() -> Result:
         },
         what_if={"hardware.components.array.rows": WhatIf(2.0, 1.01)},
         roofline=Roofline(0.018, 0.001, 0.018, 0.5, 90.0, "dram"),
-        engine=EngineStatistics(operations=1_000_000, simulated=1234, jumps=7),
+        engine=EngineStatistics(operations=1_000_000, simulated=1234, jumps=7, recalls=5),
         fidelity=Fidelity("tile", {"gemm": "tile", "softmax": "tile"}),
         mapper={"gemm": "gemm", "attention": "unfused"},
         warnings=("the array's clock rounds to 1064 ps",),
