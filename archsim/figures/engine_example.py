@@ -1,4 +1,4 @@
-"""The worked example of folding, drawn from its run: a loop is simulated, proved, copied."""
+"""The worked example of folding, drawn from its run: iterations, their period, its copies."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COLUMNS: Final = (
     "decided_by_instance",
 )
 
-FILLS: Final = {"simulated": "#7aa6c2", "recorded": "#1f5f8b", "copied": "#dfe8ee"}
+FILLS: Final = {"simulated": "#7aa6c2", "period": "#1f5f8b", "copied": "#dfe8ee"}
 """Colour by how an instance came about."""
 
 
@@ -53,7 +53,7 @@ class EngineExample:
     """Figure ``engine-example``; see the module."""
 
     name = "engine-example"
-    title = "A double-buffered loop: simulated until a period is proved, then copied"
+    title = "A double-buffered loop: simulated until its period is proved, then copied"
 
     def data(self, request: FigureRequest) -> FigureData:
         """Run the example; ``request`` changes nothing."""
@@ -62,7 +62,7 @@ class EngineExample:
         timing = run_program(program, backend="python")
         log = timing.log
         assert log is not None
-        recorded = {
+        period = {
             (op, number)
             for jump, op, copies in log.jumped()
             for number in range(copies.start - log.per_period(jump, op), copies.start)
@@ -72,7 +72,7 @@ class EngineExample:
             for number in range(SHOWN):
                 start_ps = timing.start_ps(name, number)
                 copied = bool(log.place(op, number).copies)
-                how = "recorded" if (op, number) in recorded else "simulated"
+                how = "period" if (op, number) in period else "simulated"
                 _, source, instance = log.binding(op, number)
                 by = program.ops[source] if source >= 0 else "time zero"
                 end_ps = start_ps + next(program.holds(op))[1]
@@ -102,7 +102,7 @@ def _draw_time(table: Table, axes: Axes) -> None:
             float(str(end)) - float(str(start)),
             lanes[str(name)],
         )
-        ink = "white" if how == "recorded" else "black"
+        ink = "white" if how == "period" else "black"
         axes.broken_barh(
             [(begin, width)], (lane - 0.3, 0.6), color=FILLS[str(how)], edgecolor="white"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from archsim.bench.programs import attention, tile_nest
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
 ROWS: Final = 24
 COLUMNS: Final = 40
 
-HOWS: Final = ("simulated", "copied by the inner loop", "copied by the outer loop")
-"""How an iteration came about, in the order of the colours."""
-
-FILLS: Final = ("#1f5f8b", "#a9c9dd", "#efe3cf")
+FILLS: Final = {
+    "simulated": "#1f5f8b",
+    "copied by the inner loop": "#a9c9dd",
+    "copied by the outer loop": "#efe3cf",
+    "recalled": "#d9a05f",
+}
+"""Colour by how an iteration came about; recalled: as in an earlier activation of its loop."""
 
 
 class Panel(NamedTuple):
@@ -46,17 +50,20 @@ def origins(timing: Timing, op: str, lengths: tuple[int, ...]) -> list[tuple[int
     assert log is not None
     number = timing.program.op_ids[op]
     rows = [row for row, length in enumerate(lengths) for _ in range(length)]
-    ends = {
-        jump: (copies.start - log.per_period(jump, other), copies.stop - 1)
-        for jump, other, copies in log.jumped()
-        if other == number
-    }
-    crossing = {jump for jump, (first, last) in ends.items() if rows[first] != rows[last]}
+    copied = [(jump, copies) for jump, other, copies in log.jumped() if other == number]
+    jumps = log.periods()
+    outer = {jump for jump, copies in copied if rows[copies.start - 1] != rows[copies.stop - 1]}
+    outer &= jumps.keys()
     found = []
     firsts = [sum(lengths[:row]) for row in range(len(lengths))]
     for instance, row in enumerate(rows):
-        jumps = {jump for jump, copy in log.place(number, instance).copies if copy}
-        how = HOWS[2] if jumps & crossing else HOWS[1] if jumps else HOWS[0]
+        through = {jump for jump, _ in log.place(number, instance).copies}
+        if through & outer:
+            how = "copied by the outer loop"
+        elif through - jumps.keys():
+            how = "recalled"
+        else:
+            how = "copied by the inner loop" if through else "simulated"
         found.append((row, instance - firsts[row], how))
     return found
 
@@ -84,35 +91,31 @@ class EngineNesting:
 
     def draw(self, data: FigureData, canvas: Canvas) -> None:
         """Draw one cell for each iteration of the inner loops."""
-        from matplotlib.colors import ListedColormap
         from matplotlib.patches import Patch
 
         table = data.tables["iterations"]
-        for axes, name in zip(
-            canvas.subplots(1, 2, sharex=True), ("rectangular", "triangular"), strict=True
-        ):
-            part = table.where(nest=name)
-            outer = [int(str(cell)) for cell in part.column("outer")]
-            inner = [int(str(cell)) for cell in part.column("inner")]
-            grid = [[float("nan")] * COLUMNS for _ in range(max(outer) + 1)]
-            for row, column, how in zip(outer, inner, part.column("how"), strict=True):
-                grid[row][column] = float(HOWS.index(str(how)))
-            axes.imshow(
-                grid,
-                cmap=ListedColormap(FILLS),
-                vmin=0,
-                vmax=len(HOWS) - 1,
-                aspect="auto",
-                interpolation="nearest",
-            )
-            axes.set_title(name, fontsize=9)
+        for axes, panel in zip(canvas.subplots(1, 2), panels(), strict=True):
+            part = table.where(nest=panel.name)
+            hows = iter(part.column("how"))
+            for row, length in enumerate(panel.lengths):
+                begin = 0
+                for how, cells in groupby(islice(hows, length)):
+                    width = len(list(cells))
+                    axes.broken_barh([(begin, width)], (row, 1), color=FILLS[str(how)], linewidth=0)
+                    begin += width
+            axes.set_xlim(0, max(panel.lengths))
+            axes.set_ylim(len(panel.lengths), 0)
+            axes.set_title(panel.name, fontsize=9)
             axes.set_xlabel("inner iteration")
             axes.set_ylabel("outer iteration")
             axes.grid(visible=False)
+        shown = [how for how in FILLS if how in table.column("how")]
         canvas.legend(
-            handles=[Patch(color=fill, label=how) for fill, how in zip(FILLS, HOWS, strict=True)],
+            handles=[Patch(color=FILLS[how], label=how) for how in shown],
             loc="outside upper center",
-            ncols=3,
+            ncols=len(shown),
+            columnspacing=1.2,
+            fontsize=8,
         )
 
 
