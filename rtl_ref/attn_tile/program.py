@@ -1,66 +1,25 @@
 """The attention tile for the simulator; a picosecond stands for a cycle.
 
-The memory port is arbitrated at run time, which a program cannot express. Two ways around it:
+The memory port is arbitrated at run time. Three ways to the cycles:
 
-* `port_order` steps through the tile with the arbiter's rules and finds the order itself;
+* `rtl_ref.attn_tile.events` gives the tile to the event kernel, which finds them by itself;
+* `port_order` steps through the tile with the arbiter's rules, cycle by cycle, as a check of it;
 * `timed_program` takes an order, found or recorded from the block, with every cycle in which the
-  port was offered and not ready as an operation of its own, and is exact for it.
+  port was offered and not ready as an operation of its own; the max-plus engine is exact for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from archsim.components.softmax_laws import EXP_STAGES
 from archsim.components.systolic_laws import cycles_os_compute
-from archsim.engine import interpret
 from archsim.program import Program, ProgramBuilder
 from archsim.program.builder import OpRef
+from rtl_ref.attn_tile.events import BEAT, PortCycle, ready_text, simulate_tile
+from rtl_ref.attn_tile.shape import Shape, shape
 from rtl_ref.harness.blocks import Case
 from rtl_ref.wrr_arb.golden import Arbiter
-
-BEAT, WRITE = 0, 1
-
-PortCycle = tuple[int, bool]
-"""Who was granted the port in a cycle, and whether the memory was ready."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Counts of a case: rows of an array tile, tiles of a block, beats of a tile, blocks."""
-
-    rows: int
-    columns: int
-    tiles: int
-    beats: int
-    blocks: int
-    queue: int
-    spacing: int
-
-    @property
-    def words(self) -> int:
-        """Rows of scores of a block, and tiles of its softmax."""
-        return self.rows * self.tiles
-
-    @property
-    def block_beats(self) -> int:
-        """Operand beats of a block."""
-        return self.tiles * self.beats
-
-
-def shape(parameters: dict[str, int], case: Case) -> Shape:
-    """Return the counts of a case."""
-    return Shape(
-        parameters["Rows"],
-        parameters["Cols"],
-        parameters["Tiles"],
-        case["beats"],
-        case["blocks"],
-        parameters["QueueDepth"],
-        parameters["SlotSpacing"],
-    )
-
 
 Event = tuple[str, int]
 Wait = tuple[Event, int]
@@ -203,7 +162,7 @@ def timed_program(parameters: dict[str, int], case: Case, order: Sequence[PortCy
 
 def ready_pattern(case: Case) -> Callable[[int], bool]:
     """Return the memory's readiness by cycle: the case's pattern, over and over."""
-    pattern = case.get("ready", "1")
+    pattern = ready_text(case)
     return lambda cycle: pattern[cycle % len(pattern)] == "1"
 
 
@@ -215,7 +174,7 @@ def program(parameters: dict[str, int], case: Case) -> Program:
 def cycles(parameters: dict[str, int], case: Case) -> int:
     """Return the cycles from the first beat to the last weights, both counted.
 
-    There is no closed form for a tile with a shared port: this is the reference interpreter's
-    result, which the engine and the block must both equal.
+    There is no closed form for a tile with a shared port: this is what the event kernel predicts,
+    from the waits of the tile, the weights of the arbiter and the memory's pattern alone.
     """
-    return interpret(program(parameters, case)).makespan_ps
+    return simulate_tile(parameters, case, ready_text(case)).makespan_ps

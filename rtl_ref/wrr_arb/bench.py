@@ -23,7 +23,7 @@ from rtl_ref.harness.bench import (
 )
 from rtl_ref.harness.packing import pack
 from rtl_ref.wrr_arb.golden import Arbiter
-from rtl_ref.wrr_arb.program import cycles
+from rtl_ref.wrr_arb.program import backlog, cycles, grants, simulate_requests
 
 N, WIDTH = CONFIG.parameters["N"], CONFIG.parameters["WeightWidth"]
 MOST = (1 << WIDTH) - 1
@@ -41,12 +41,17 @@ class Requesters:
         self.left = [0] * N
         self.order: list[int] = []
         self.edges: list[int] = []
+        self.now = -1
+        self.arrivals: list[list[int]] = [[] for _ in range(N)]
+        self.ready_edges = ""
         self.waits = [0] * N
         self.drivers = (Driver(dut.req_i), Driver(dut.weight_i), Driver(dut.ready_i))
         self.clear()
 
     def sample(self, edge: int) -> None:
         """Compare the grant with the model and serve the winner."""
+        self.now = edge
+        self.ready_edges += "1" if self.ready else "0"
         requests = [count > 0 for count in self.left]
         grant, valid = int(self.dut.gnt_o.value), int(self.dut.valid_o.value)
         expected = self.model.choose(requests)
@@ -95,6 +100,8 @@ class Requesters:
         ):
             cover("request arrives while a grant waits")
         self.left = [old + new for old, new in zip(self.left, more, strict=True)]
+        for times, new in zip(self.arrivals, more, strict=True):
+            times.extend([self.now + 1] * new)
         self.drivers[0].write(pack([count > 0 for count in self.left], 1))
 
     def drive(self) -> None:
@@ -108,9 +115,15 @@ class Requesters:
     def clear(self) -> None:
         """Drop the backlog."""
         self.left, self.waits = [0] * N, [0] * N
+        self.arrivals = [[] for _ in range(N)]
         self.model = Arbiter(self.weights)
         for driver in self.drivers:
             driver.write(0)
+
+    def check_events(self) -> None:
+        """Demand that the event kernel, told what was wanted when, found every transfer."""
+        timing = simulate_requests(self.weights, self.arrivals, self.ready_edges + "1")
+        assert grants(timing) == list(zip(self.order, self.edges, strict=True))
 
 
 def cover_requests(requests: list[bool]) -> None:
@@ -138,11 +151,12 @@ async def law(dut: Dut) -> None:
     for case in CONFIG.cases:
         weights = case["weights"]
         bench, requesters = await start(dut, weights, Stalls(0.0, random.Random(0)))
-        backlog = case.get("backlog") or [case["rounds"] * weight for weight in weights]
-        requesters.want(backlog)
+        wanted = backlog(CONFIG.parameters, case)
+        requesters.want(wanted)
         await bench.until(partial(lambda r: not any(r.left), requesters))
         first, last = requesters.edges[0], requesters.edges[-1]
-        assert requesters.order == wrr_grants(weights, backlog)
+        assert requesters.order == wrr_grants(weights, wanted)
+        requesters.check_events()
         if "rounds" in case:
             seen = [0] * N
             for edge, index in zip(requesters.edges, requesters.order, strict=True):
@@ -166,6 +180,7 @@ async def random_stalls(dut: Dut) -> None:
                 requesters.want([int(rng.random() < chance) for _ in range(N)])
                 await bench.step()
             await bench.until(partial(lambda r: not any(r.left), requesters))
+            requesters.check_events()
     check_laws()
 
 
