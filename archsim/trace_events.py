@@ -94,7 +94,7 @@ def nested(marks: Sequence[Mark]) -> list[tuple[Mark, str]]:
                 inside.append((_around(part), part[0].einsum))
             inside += [(mark, mark.name) for mark in part]
         if layer and len(parts) + len(parts[0]) > 2:
-            shown = f"{layer} {repeat}" if repeat >= 0 else layer
+            shown = f"{layer} #{repeat}" if repeat >= 0 else layer
             drawn.append((_around([mark for part in parts for mark in part]), shown))
         drawn += inside
     return drawn
@@ -147,7 +147,11 @@ def _slices(process: int, thread: int, drawn: Sequence[tuple[Mark, str]]) -> Ite
         }
         if mark.repeat >= 0:
             arguments["repetition"] = mark.repeat
-        shown = f"{name} × {mark.instances}" if mark.instances > 1 else name
+        shown = name
+        if name == mark.name:
+            arguments["definition"] = mark.name
+            shown = mark.name.rpartition("/")[2]
+            shown = f"{shown} × {mark.instances}" if mark.instances > 1 else shown
         yield (
             f'{{"ph": "X", "pid": {process}, "tid": {thread}, "name": {_text(shown)}, '
             f'"cat": {_text(mark.layer or "none")}, "ts": {micros(mark.begin_ps)}, '

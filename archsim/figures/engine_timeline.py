@@ -58,10 +58,10 @@ class EngineTimeline:
         slices: list[tuple[Cell, ...]] = []
         counters: list[tuple[Cell, ...]] = []
         for event in events:
-            if event["ph"] == "X" and "/" in event["name"]:
-                where, what = event["args"], event["name"]
-                cells = (threads[event["tid"]], what, where["begin_ps"], where["span_ps"])
-                slices.append(cells)
+            if event["ph"] == "X" and "definition" in event["args"]:
+                where = event["args"]
+                name, begin_ps, span_ps = (where[k] for k in ("definition", "begin_ps", "span_ps"))
+                slices.append((threads[event["tid"]], name, begin_ps, span_ps))
             elif event["ph"] == "C":
                 ((unit, value),) = event["args"].items()
                 counters.append((f"{event['name']} {unit}", event["ts"], value))
