@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
     from workloads.cascade import Cascade
     from workloads.serialization import Json
     from workloads.workload import Workload
+
+
+_SIZE = re.compile(r"(?<![A-Za-z0-9_.])\d+(\.\d+)?(e[-+]?\d+)?")
+"""Numbers in a statement that are sizes or constants, not parts of names."""
 
 
 def summarise(workload: Workload) -> dict[str, Json]:
@@ -63,14 +68,14 @@ def compare_workloads(first: Workload, second: Workload) -> dict[str, dict[str, 
     Returns
     -------
     dict
-        ``description``, ``counts`` and ``einsums`` (statements, by stage and name), each a map of
-        ``{"a": …, "b": …}``; None stands for what one of them does not have.
+        ``description``, ``counts`` and ``einsums`` (statements, by stage and name, their numbers
+        left out), each a map of ``{"a": …, "b": …}``; None stands for what one of them lacks.
     """
     descriptions = [_description(workload) for workload in (first, second)]
     counts = [_counts(workload) for workload in (first, second)]
     statements = [
         {
-            f"{stage.name}/{einsum.name}": einsum.statement
+            f"{stage.name}/{einsum.name}": _SIZE.sub("·", einsum.statement)
             for stage in workload.stages
             for einsum in stage.cascade.einsums
         }
@@ -133,6 +138,8 @@ def _einsums(cascade: Cascade) -> list[Json]:
             "op_class": einsum.op_class,
             "layer": einsum.layer,
             "extents": dict(einsum.space),
+            "points": einsum.points(),
+            "dense_points": einsum.dense_points(),
             "op_counts": dict(einsum.op_counts()),
         }
         for einsum in cascade.einsums

@@ -15,11 +15,12 @@ KINDS: Final = ("hardware", "models", "mappers", "components", "suites", "benche
 
 
 class Listing(NamedTuple):
-    """Columns (a leading ``>`` aligns to the right) and, for each item, its record and its row."""
+    """Columns (a leading ``>`` aligns to the right); of each item, its record and row; a note."""
 
     columns: tuple[str, ...]
     records: list[dict[str, object]]
     rows: list[list[str]]
+    note: str = ""
 
 
 def print_version() -> None:
@@ -46,6 +47,8 @@ def listing(what: str, *, as_json: bool) -> int:
         from archsim.report.comparison import render_listing
 
         print_report(render_listing(found.columns, found.rows))
+        if found.note:
+            print_text(f"{found.note}\n")
     return 0
 
 
@@ -100,7 +103,7 @@ def _models() -> Listing:
             workload = load_workload(name, context=1)
         except ConfigError as error:
             records.append({"name": name, "error": str(error)})
-            rows.append([name, "", "", "", f"broken: {error}"])
+            rows.append([name, "", "", "", "", f"broken: {error}"])
             continue
         model, count, macs = workload.model, workload.num_parameters(), workload.macs()
         cache = workload.kv_bytes_per_token
@@ -109,6 +112,7 @@ def _models() -> Listing:
             {
                 "name": name,
                 "parameters": count,
+                "active_parameters": workload.active_parameters(),
                 "layers": layers,
                 "kv_bytes_per_token": cache,
                 "macs_per_token": macs,
@@ -116,9 +120,12 @@ def _models() -> Listing:
             }
         )
         shown = quantity(cache, "bytes") if cache else "–"
-        rows.append([name, f"{count:,}", str(layers), shown, f"{macs / 1e9:.4g} G"])
-    columns = ("model", ">parameters", ">layers", ">KV/token", ">MACs/token")
-    return Listing(columns, records, rows)
+        active = f"{workload.active_parameters() / 1e9:.4g} G"
+        row = [name, f"{count:,}", active, str(layers), shown]
+        rows.append([*row, f"{macs / 1e9:.4g} G"])
+    columns = ("model", ">parameters", ">active", ">layers", ">KV/token", ">MACs/token")
+    note = "active: parameters that one token visits; KV/token in bf16; MACs/token without a past"
+    return Listing(columns, records, rows, note)
 
 
 def _mappers() -> Listing:

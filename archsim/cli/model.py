@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from workloads import Workload
 
 commands = typer.Typer(
     help="Show what a model computes, or what tells two models apart.",
@@ -20,11 +15,13 @@ commands = typer.Typer(
 Model = Annotated[
     str, typer.Argument(metavar="NAME", help="Id, YAML file, or Hugging Face config.json.")
 ]
-Phase = Annotated[str, typer.Option(help="prefill or decode.")]
+Phase = Annotated[str, typer.Option(help="prefill, decode or generate.")]
 Batch = Annotated[int, typer.Option(help="Sequences side by side.")]
 Context = Annotated[
     int, typer.Option(help="Prompt length; for decode the KV length before the new token.")
 ]
+NewTokens = Annotated[int, typer.Option(help="New tokens per sequence.")]
+Precision = Annotated[str, typer.Option(help="Number formats, e.g. weights=int8,act=bf16,kv=fp8.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a value, e.g. workload.layers=2."),
@@ -45,20 +42,33 @@ def show(
     phase: Phase = "prefill",
     batch: Batch = 1,
     context: Context = 1024,
+    new_tokens: NewTokens = 1,
+    precision: Precision = "",
+    dequantise: Annotated[
+        bool, typer.Option("--dequantise", help="Scale weights and caches by einsums.")
+    ] = False,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> int:
     """Show a model's layers, einsums and ranks."""
     from archsim.cli.output import print_json, print_report
+    from archsim.report.model_page import render_workload
     from workloads import load_workload, summarise
 
     workload = load_workload(
-        name, phase=phase, batch=batch, context=context, overrides=tuple(overrides or ())
+        name,
+        phase=phase,
+        batch=batch,
+        context=context,
+        new_tokens=new_tokens,
+        precision=precision,
+        dequantise=dequantise,
+        overrides=tuple(overrides or ()),
     )
     if as_json:
         print_json(summarise(workload))
     else:
-        print_report(_render(workload))
+        print_report(render_workload(workload))
     return 0
 
 
@@ -87,10 +97,10 @@ def diff(
         for part in ("description", "counts")
         for key, values in found[part].items()
     ]
-    rows += [
-        [key, *("–" if values[side] is None else "other" for side in ("a", "b"))]
-        for key, values in found["einsums"].items()
-    ]
+    for key, values in found["einsums"].items():
+        both = all(value is not None for value in values.values())
+        alone = ["–" if value is None else "there" for value in values.values()]
+        rows.append([f"einsum {key}", *(["otherwise"] * 2 if both else alone)])
     names = [workload.name for workload in pair]
     print_report(render_listing(("", *(f">{name}" for name in names)), rows))
     return 0
@@ -124,47 +134,3 @@ def _text(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return "–" if value is None else str(value)
-
-
-def _render(workload: Workload) -> RenderableType:
-    from rich.console import Group
-    from rich.text import Text
-
-    from archsim.report.comparison import render_listing
-    from archsim.report.layout import quantity
-
-    rows = [
-        ["parameters", f"{workload.num_parameters():,}"],
-        ["active per token", f"{workload.active_parameters():,}"],
-        ["weights", quantity(workload.weight_bytes(), "bytes")],
-        ["KV cache per token", quantity(workload.kv_bytes_per_token, "bytes")],
-        ["KV cache", quantity(workload.kv_bytes(), "bytes")],
-        ["multiply-accumulates", f"{workload.macs():,}"],
-    ]
-    layout = " ".join(
-        name if number == 1 else f"{number}×{name}" for name, number in workload.layout
-    )
-    head = f"{workload.name} · {workload.phase} · batch {workload.batch}"
-    parts: list[RenderableType] = [
-        Text(f"{head} · context {workload.context}", style="bold cyan"),
-        Text(),
-        render_listing(("", ">"), rows),
-        Text(),
-        Text(f"layers: {layout}"),
-    ]
-    for stage in workload.stages:
-        ranks = " ".join(f"{rank.name}={rank.extent}" for rank in stage.cascade.ranks)
-        title = stage.name if stage.repeat == 1 else f"{stage.repeat} × {stage.name}"
-        lines = [
-            [
-                einsum.name,
-                einsum.op_class,
-                f"{einsum.macs():,}" if einsum.macs() else "",
-                str(einsum.statement),
-            ]
-            for einsum in stage.cascade.einsums
-        ]
-        parts += [Text(), Text(title, style="bold"), Text(ranks)]
-        parts.append(render_listing(("einsum", "class", ">MACs", "statement"), lines))
-    parts += [Text(warning, style="yellow") for warning in workload.warnings]
-    return Group(*parts)

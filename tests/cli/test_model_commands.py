@@ -12,9 +12,45 @@ def test_show_lists_layers_einsums_and_ranks(archsim):
     assert "15,706,484,224" in done.out
     assert "26 × moe-layer" in done.out
     assert "router_choice" in done.out
+    assert "8 of 256" not in done.out
+    assert "6 of 64, 1408 wide" in done.out
+    assert "argtop: XI" in done.out
     data = archsim("model", "show", "gemma-2-2b", "--json", "--set", "workload.layers=4").json
     assert data["layout"] == [["local-layer", 1], ["global-layer", 1]] * 2
     assert data["stages"][1]["ranks"]["E"] == 256
+
+
+def test_show_says_what_is_counted(archsim):
+    words = ("model", "show", "gemma-3-4b", "--phase", "generate", "--new-tokens", "20")
+    shown = archsim(*words, "--precision", "weights=int4:g128:fp16").out
+    assert "multiply-accumulates, the prefill" in shown
+    assert "multiply-accumulates, all passes" in shown
+    assert "with what masks hide" in shown
+    assert "5 × (5×local-layer global-layer) 4×local-layer" in shown
+    assert "weights=int4:g128:fp16" in shown
+    data = archsim(*words, "--dequantise", "--precision", "weights=int4:g128:fp16", "--json").json
+    names = {einsum["name"] for stage in data["stages"] for einsum in stage["einsums"]}
+    assert {"query_projection_dequantise", "wte_dequantise"} <= names
+    scores = next(
+        einsum
+        for stage in data["stages"]
+        for einsum in stage["einsums"]
+        if einsum["name"] == "scores"
+    )
+    assert scores["points"] < scores["dense_points"]
+    shown = archsim("model", "show", "t5-small", "--phase", "decode").out
+    assert "6 encoder + 6 decoder" in shown
+    assert "the encoder's keys included" in shown
+    assert "memory of 1600 rows" in archsim("model", "show", "transformer-xl").out
+
+
+def test_diff_leaves_sizes_of_indices_out(archsim):
+    words = ("llama3-8b", "mistral-7b", "--phase", "decode", "--context", "8000", "--json")
+    data = archsim("model", "diff", *words).json
+    assert data["einsums"] == {}
+    assert data["description"]["attention_window"] == {"a": 0, "b": 4096}
+    shown = archsim("model", "diff", "llama3-8b", "qwen3-4b").out
+    assert "einsum layer/query_norm_scale" in shown
 
 
 def test_diff_names_what_differs(archsim):
@@ -33,6 +69,10 @@ def test_list_has_sizes_of_every_model(archsim):
     assert models["llama3-8b"]["kv_bytes_per_token"] == 131_072
     assert models["llama3-8b"]["macs_per_token"] == 7_504_658_432 + 2 * 32 * 4096
     assert models["bert-base"]["kv_bytes_per_token"] == 0
+    assert models["mixtral-8x7b"]["active_parameters"] < 13e9
+    listed = archsim("list", "models").out
+    assert "MACs/token without a past" in listed
+    assert all(name in listed.split() for name in models)
     assert not any("error" in item for item in models.values())
 
 
