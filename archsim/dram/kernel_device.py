@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-
 from archsim.dram import layout as at
-from archsim.dram.jit import compiled
-
-Ints = npt.NDArray[np.int64]
+from archsim.dram.layout import Memory
 
 
-@compiled
-def ready_tick(tab: Ints, st: Ints, command: int, bank: int) -> int:
+def ready_tick(tab: Memory, st: Memory, command: int, bank: int) -> int:
     """Return the first tick at which a command to one bank keeps every distance."""
     levels = tab[at.T_LEVELS]
     path = tab[at.AT_PATH] + bank * levels
@@ -23,8 +17,7 @@ def ready_tick(tab: Ints, st: Ints, command: int, bank: int) -> int:
     return ready
 
 
-@compiled
-def ready_tick_all(tab: Ints, st: Ints, command: int, scope: int) -> int:
+def ready_tick_all(tab: Memory, st: Memory, command: int, scope: int) -> int:
     """Return the first legal tick of a command to all banks of a refresh scope."""
     ready = 0
     banks = tab[at.T_SCOPE_BANKS]
@@ -43,8 +36,7 @@ def ready_tick_all(tab: Ints, st: Ints, command: int, scope: int) -> int:
     return ready
 
 
-@compiled
-def keep_distances(tab: Ints, st: Ints, level: int, node: int, command: int, clk: int) -> None:
+def keep_distances(tab: Memory, st: Memory, level: int, node: int, command: int, clk: int) -> None:
     """Move the ready times of one node after a command at it."""
     of = level * at.ROLES + command
     past = tab[tab[at.AT_PAST_OF] + of]
@@ -78,8 +70,7 @@ def keep_distances(tab: Ints, st: Ints, level: int, node: int, command: int, clk
             st[later] = max(st[later], clk + tab[entry + 1])
 
 
-@compiled
-def issue_to_bank(tab: Ints, st: Ints, command: int, bank: int, row: int, clk: int) -> None:
+def issue_to_bank(tab: Memory, st: Memory, command: int, bank: int, row: int, clk: int) -> None:
     """Issue a command to one bank: distances, then the bank's state."""
     for level in range(tab[at.T_LEVELS]):
         node = bank // tab[tab[at.AT_BANKS_PER] + level]
@@ -101,8 +92,7 @@ def issue_to_bank(tab: Ints, st: Ints, command: int, bank: int, row: int, clk: i
         close_bank(tab, st, bank, clk)
 
 
-@compiled
-def close_bank(tab: Ints, st: Ints, bank: int, clk: int) -> None:
+def close_bank(tab: Memory, st: Memory, bank: int, clk: int) -> None:
     """Note that a bank is closed from a tick on."""
     if st[tab[at.AT_ROW] + bank] == at.CLOSED:
         return
@@ -113,8 +103,7 @@ def close_bank(tab: Ints, st: Ints, bank: int, clk: int) -> None:
         st[tab[at.AT_OPEN_TICKS] + scope] += clk - st[tab[at.AT_OPEN_SINCE] + scope]
 
 
-@compiled
-def issue_to_all(tab: Ints, st: Ints, command: int, scope: int, clk: int) -> None:
+def issue_to_all(tab: Memory, st: Memory, command: int, scope: int, clk: int) -> None:
     """Issue a command to all banks of a refresh scope."""
     banks = tab[at.T_SCOPE_BANKS]
     for level in range(tab[at.T_LEVELS]):
@@ -131,8 +120,7 @@ def issue_to_all(tab: Ints, st: Ints, command: int, scope: int, clk: int) -> Non
             close_bank(tab, st, bank, clk)
 
 
-@compiled
-def edge_tick(tab: Ints, st: Ints, command: int, where: int, ready: int) -> int:
+def edge_tick(tab: Memory, st: Memory, command: int, where: int, ready: int) -> int:
     """Return the first tick from a ready one at which the clock's edge admits a command.
 
     With two ticks a clock, odd ticks are rising edges. All commands start on rising edges;

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-
 from archsim.dram import layout as at
-from archsim.dram.jit import compiled
 from archsim.dram.kernel_device import edge_tick, ready_tick, ready_tick_all
+from archsim.dram.layout import Memory
 
-Ints = npt.NDArray[np.int64]
 
-
-@compiled
-def offer(st: Ints, on_rows: bool, tick: int, kind: int, index: int) -> None:
+def offer(st: Memory, on_rows: bool, tick: int, kind: int, index: int) -> None:
     """Take a command as the plan of a slot if it is earlier than what is planned there."""
     if on_rows:
         if tick < st[at.S_ROW_TICK]:
@@ -22,8 +16,7 @@ def offer(st: Ints, on_rows: bool, tick: int, kind: int, index: int) -> None:
         st[at.S_TICK], st[at.S_KIND], st[at.S_INDEX] = tick, kind, index
 
 
-@compiled
-def plan(tab: Ints, st: Ints, rq: Ints, clk: int) -> None:
+def plan(tab: Memory, st: Memory, clk: int) -> None:
     """Plan the first command of a channel from a tick on; with two buses, of both buses.
 
     Order of preference at one tick: requests whose row was opened for them, refreshes that are due,
@@ -38,15 +31,14 @@ def plan(tab: Ints, st: Ints, rq: Ints, clk: int) -> None:
     if half_open and st[at.S_ACT2_DEADLINE] <= clk:
         offer(st, False, clk, at.K_ACT2, 0)
         return
-    plan_active(tab, st, rq, clk)
+    plan_active(tab, st, clk)
     if st[at.S_TICK] > clk:
-        plan_rest(tab, st, rq, clk, False)
+        plan_rest(tab, st, clk, False)
     if half_open and st[at.S_TICK] > clk:
         st[at.S_TICK], st[at.S_KIND] = clk, at.K_ACT2
 
 
-@compiled
-def plan_rest(tab: Ints, st: Ints, rq: Ints, clk: int, rows_only: bool) -> None:
+def plan_rest(tab: Memory, st: Memory, clk: int, rows_only: bool) -> None:
     """Plan refreshes and, unless one to all banks waits, waiting requests."""
     if st[at.S_QUEUED] > 0:
         plan_refresh(tab, st, clk)
@@ -60,14 +52,13 @@ def plan_rest(tab: Ints, st: Ints, rq: Ints, clk: int, rows_only: bool) -> None:
             kind = at.K_WRITES
     if tab[at.T_SCHEDULER] == at.FRFCFS:
         if tab[at.T_PROTECT] == 1 or tab[at.T_CAP] > 0:
-            mark_banks(tab, st, rq, kind)
-        scan(tab, st, rq, clk, kind, rows_only)
+            mark_banks(tab, st, kind)
+        scan(tab, st, clk, kind, rows_only)
     else:
-        scan_ranked(tab, st, rq, clk, kind, rows_only)
+        scan_ranked(tab, st, clk, kind, rows_only)
 
 
-@compiled
-def choose_direction(tab: Ints, st: Ints) -> None:
+def choose_direction(tab: Memory, st: Memory) -> None:
     """Start or end draining writes: at the watermarks, or when there are no reads."""
     if st[at.S_WRITING] == 0:
         if st[at.S_LENGTH_WRITES] > tab[at.T_HIGH] or st[at.S_LENGTH] == 0:
@@ -76,25 +67,21 @@ def choose_direction(tab: Ints, st: Ints) -> None:
         st[at.S_WRITING] = 0
 
 
-@compiled
-def plan_active(tab: Ints, st: Ints, rq: Ints, clk: int) -> None:
+def plan_active(tab: Memory, st: Memory, clk: int) -> None:
     """Plan the oldest of the requests whose row was opened for them."""
     base = tab[at.AT_ACTIVE]
     best_arrival = at.NEVER
     for index in range(st[at.S_ACTIVE]):
-        request = st[base + index]
-        bank = rq[request, at.R_BANK]
-        command = at.WR if rq[request, at.R_WRITE] == 1 else at.RD
-        tick = max(clk, ready_tick(tab, st, command, bank))
-        tick = edge_tick(tab, st, command, bank, tick)
-        arrival = rq[request, at.R_ARRIVAL]
+        entry = base + index * at.L_WIDTH
+        bank, command = st[entry + at.L_BANK], st[entry + at.L_COMMAND]
+        tick = edge_tick(tab, st, command, bank, max(clk, ready_tick(tab, st, command, bank)))
+        arrival = st[entry + at.L_ARRIVAL]
         if tick < st[at.S_TICK] or (tick == st[at.S_TICK] and arrival < best_arrival):
             st[at.S_TICK], st[at.S_KIND], st[at.S_INDEX] = tick, at.K_ACTIVE, index
             best_arrival = arrival
 
 
-@compiled
-def plan_refresh(tab: Ints, st: Ints, clk: int) -> None:
+def plan_refresh(tab: Memory, st: Memory, clk: int) -> None:
     """Plan the first refresh to all banks that waits, or the precharge that it needs."""
     scope = st[tab[at.AT_QUEUE]]
     command = at.REFAB
@@ -107,8 +94,7 @@ def plan_refresh(tab: Ints, st: Ints, clk: int) -> None:
     offer(st, tab[at.T_SPLIT] == 1, tick, at.K_REFRESH, command)
 
 
-@compiled
-def plan_bank_refreshes(tab: Ints, st: Ints, clk: int) -> None:
+def plan_bank_refreshes(tab: Memory, st: Memory, clk: int) -> None:
     """Plan the earliest of the refreshes of single banks that wait."""
     base = tab[at.AT_BANK_QUEUE]
     for index in range(st[at.S_BANK_QUEUED]):
@@ -124,8 +110,7 @@ def plan_bank_refreshes(tab: Ints, st: Ints, clk: int) -> None:
         offer(st, tab[at.T_SPLIT] == 1, tick, at.K_BANK_REFRESH, index)
 
 
-@compiled
-def mark_banks(tab: Ints, st: Ints, rq: Ints, kind: int) -> None:
+def mark_banks(tab: Memory, st: Memory, kind: int) -> None:
     """Note for each bank the arrival of the oldest waiting row hit and of the oldest conflict."""
     which = 1 if kind == at.K_WRITES else 0
     length = st[at.S_LENGTH + which]
@@ -140,11 +125,10 @@ def mark_banks(tab: Ints, st: Ints, rq: Ints, kind: int) -> None:
         if row < 0:
             continue
         note = tab[at.AT_CONFLICT if row != st[entry + at.L_ROW] else at.AT_SEEN] + bank
-        st[note] = min(st[note], rq[st[entry + at.L_REQUEST], at.R_ARRIVAL])
+        st[note] = min(st[note], st[entry + at.L_ARRIVAL])
 
 
-@compiled
-def needed(tab: Ints, st: Ints, entry: int) -> int:
+def needed(tab: Memory, st: Memory, entry: int) -> int:
     """Return the next command of a waiting request, or -1 if it must wait for others."""
     bank = st[entry + at.L_BANK]
     row = st[tab[at.AT_ROW] + bank]
@@ -161,15 +145,14 @@ def needed(tab: Ints, st: Ints, entry: int) -> int:
     return at.PRE
 
 
-@compiled
-def held_back(tab: Ints, st: Ints, rq: Ints, entry: int, command: int) -> bool:
+def held_back(tab: Memory, st: Memory, entry: int, command: int) -> bool:
     """Whether protection of row hits, or the cap on them, holds a request back.
 
     An older hit in a bank holds back a younger precharge of it; once a row has had its share of
     accesses, an older conflict holds back younger hits.
     """
     bank = st[entry + at.L_BANK]
-    arrival = rq[st[entry + at.L_REQUEST], at.R_ARRIVAL]
+    arrival = st[entry + at.L_ARRIVAL]
     cap = tab[at.T_CAP]
     spent = cap > 0 and st[tab[at.AT_HITS] + bank] >= cap
     if command == at.PRE:
@@ -180,46 +163,54 @@ def held_back(tab: Ints, st: Ints, rq: Ints, entry: int, command: int) -> bool:
     return False
 
 
-@compiled
-def same_address_before(st: Ints, rq: Ints, base: int, entry: int) -> bool:
+def same_address_before(st: Memory, base: int, entry: int) -> bool:
     """Whether an older waiting request has the address of this one."""
-    block = rq[st[entry + at.L_REQUEST], at.R_BLOCK]
-    for other in range(base, entry, at.L_WIDTH):
-        if rq[st[other + at.L_REQUEST], at.R_BLOCK] == block:
-            return True
-    return False
+    block = st[entry + at.L_BLOCK]
+    other = base
+    while other < entry and st[other + at.L_BLOCK] != block:
+        other += at.L_WIDTH
+    return other < entry
 
 
-@compiled
-def scan(tab: Ints, st: Ints, rq: Ints, clk: int, kind: int, rows_only: bool) -> None:
-    """Plan the oldest request, among those that can go first, of a buffer."""
+def scan(tab: Memory, st: Memory, clk: int, kind: int, rows_only: bool) -> None:
+    """Plan the oldest request, among those that can go first, of a buffer.
+
+    Of the requests of a bank that need the same command only the oldest can be chosen, so each is
+    looked at once: ``AT_TRIED`` notes what was tried for a bank in this scan.
+    """
     which = 1 if kind == at.K_WRITES else 0
     base = tab[at.AT_LIST] + which * tab[at.T_LIST_SIZE] * at.L_WIDTH
+    rows, tried = tab[at.AT_ROW], tab[at.AT_TRIED]
     split = tab[at.T_SPLIT] == 1
     guarded = tab[at.T_PROTECT] == 1 or tab[at.T_CAP] > 0
+    st[at.S_SCAN] += 1
+    nothing = st[at.S_SCAN] * 8
     for index in range(st[at.S_LENGTH + which]):
         entry = base + index * at.L_WIDTH
-        command = needed(tab, st, entry)
-        if command < 0:
+        bank = st[entry + at.L_BANK]
+        mark = max(nothing, st[tried + bank])
+        hit = st[rows + bank] == st[entry + at.L_ROW]
+        bit = 1
+        if hit:
+            bit = 2 if st[entry + at.L_COMMAND] == at.RD else 4
+        if mark & bit != 0:
             continue
-        on_rows = split and command in (at.ACT, at.PRE)
+        on_rows = split and not hit
         if rows_only and not on_rows:
             continue
-        if guarded and held_back(tab, st, rq, entry, command):
+        command = needed(tab, st, entry)
+        ordered = tab[at.T_ORDERED] == 0 or not same_address_before(st, base, entry)
+        if ordered:
+            st[tried + bank] = mark | bit
+        if command < 0 or not ordered or (guarded and held_back(tab, st, entry, command)):
             continue
-        bank = st[entry + at.L_BANK]
         tick = edge_tick(tab, st, command, bank, max(clk, ready_tick(tab, st, command, bank)))
-        if tick >= (st[at.S_ROW_TICK] if on_rows else st[at.S_TICK]):
-            continue
-        if tab[at.T_ORDERED] == 1 and same_address_before(st, rq, base, entry):
-            continue
         offer(st, on_rows, tick, kind, index)
         if tick == clk and (rows_only or not on_rows):
             return
 
 
-@compiled
-def scan_ranked(tab: Ints, st: Ints, rq: Ints, clk: int, kind: int, rows_only: bool) -> None:
+def scan_ranked(tab: Memory, st: Memory, clk: int, kind: int, rows_only: bool) -> None:
     """Plan a request of a buffer in strict order, or hits of the current direction first.
 
     In order: only the oldest request of the buffer (of its bank, with buffers by bank) may go, and
@@ -252,7 +243,7 @@ def scan_ranked(tab: Ints, st: Ints, rq: Ints, clk: int, kind: int, rows_only: b
         on_rows = split and command in (at.ACT, at.PRE)
         if rows_only and not on_rows:
             continue
-        if tab[at.T_ORDERED] == 1 and same_address_before(st, rq, base, entry):
+        if tab[at.T_ORDERED] == 1 and same_address_before(st, base, entry):
             continue
         tick = edge_tick(tab, st, command, bank, max(clk, ready_tick(tab, st, command, bank)))
         rank = 2

@@ -253,11 +253,11 @@ def _places(table: _Table, rules: Rules, depths: int) -> None:
         at.AT_READY: sum(rules.nodes) * at.ROLES,
         at.AT_PAST: depths,
         **dict.fromkeys((at.AT_ROW, at.AT_HITS, at.AT_ACTIVE_OF, at.AT_BLOCKED), banks),
-        **dict.fromkeys((at.AT_SEEN, at.AT_CONFLICT, at.AT_HELD), banks),
+        **dict.fromkeys((at.AT_SEEN, at.AT_CONFLICT, at.AT_HELD, at.AT_TRIED), banks),
         **dict.fromkeys((at.AT_OPEN, at.AT_OPEN_SINCE, at.AT_OPEN_TICKS), scopes),
         **dict.fromkeys((at.AT_ACTIVE_IN, at.AT_DEBT, at.AT_TURN_OF, at.AT_PENDING), scopes),
         at.AT_LIST: 2 * head[at.T_LIST_SIZE] * at.L_WIDTH,
-        at.AT_ACTIVE: banks + 1,
+        at.AT_ACTIVE: (banks + 1) * at.L_WIDTH,
         at.AT_QUEUE: refreshes,
         at.AT_BANK_QUEUE: refreshes + banks,
         at.AT_COUNT: at.ROLES,
@@ -266,17 +266,13 @@ def _places(table: _Table, rules: Rules, depths: int) -> None:
     for name, size in sizes.items():
         head[name] = place
         place += size
-
-
-def state_size(tab: Ints) -> int:
-    """Return the length of a channel's state."""
-    return int(tab[at.AT_COUNT]) + at.ROLES
+    head[at.T_STATE] = place
 
 
 def fresh_state(tab: Ints) -> Ints:
     """Return the state of all channels before the first tick."""
     channels = int(tab[at.T_CHANNELS])
-    states = np.zeros((channels, state_size(tab)), dtype=np.int64)
+    states = np.zeros((channels, int(tab[at.T_STATE])), dtype=np.int64)
     first_past, first_row = int(tab[at.AT_PAST]), int(tab[at.AT_ROW])
     states[:, first_past:first_row] = -1
     states[:, first_row : first_row + int(tab[at.T_BANKS])] = at.CLOSED

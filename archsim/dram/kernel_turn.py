@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-
 from archsim.dram import layout as at
-from archsim.dram.jit import compiled
 from archsim.dram.kernel_device import issue_to_all, issue_to_bank, ready_tick
 from archsim.dram.kernel_plan import plan_rest
+from archsim.dram.layout import Memory
 
-Ints = npt.NDArray[np.int64]
 
-
-@compiled
 def write_down(
-    tab: Ints, g: Ints, log: Ints, clk: int, channel: int, command: int, where: int, request: int
+    tab: Memory,
+    g: Memory,
+    log: Memory,
+    clk: int,
+    channel: int,
+    command: int,
+    where: int,
+    request: int,
 ) -> None:
     """Append a command to the log, if one is kept."""
     if tab[at.T_LOG] == 1:
-        entry = g[at.G_LOGGED]
-        log[entry, at.C_TICK] = clk
-        log[entry, at.C_CHANNEL] = channel
-        log[entry, at.C_COMMAND] = command
-        log[entry, at.C_WHERE] = where
-        log[entry, at.C_REQUEST] = request
-        g[at.G_LOGGED] = entry + 1
+        entry = g[at.G_LOGGED] * at.C_WIDTH
+        log[entry + at.C_TICK] = clk
+        log[entry + at.C_CHANNEL] = channel
+        log[entry + at.C_COMMAND] = command
+        log[entry + at.C_WHERE] = where
+        log[entry + at.C_REQUEST] = request
+        g[at.G_LOGGED] += 1
 
 
-@compiled
-def respond(tab: Ints, st: Ints, g: Ints, rq: Ints, ring: Ints, request: int, tick: int) -> None:
+def respond(
+    tab: Memory, st: Memory, g: Memory, rq: Memory, ring: Memory, request: int, tick: int
+) -> None:
     """Note when the response of a request leaves the controller; responses never overtake."""
     tick = max(tick, st[at.S_RELEASED])
     st[at.S_RELEASED] = tick
-    rq[request, at.R_RELEASE] = tick
+    rq[request + at.R_RELEASE] = tick
     g[at.G_LAST] = max(g[at.G_LAST], tick)
     st[at.S_DONE] += 1
     if tab[at.T_WINDOW] > 0 and tab[at.T_ARBITER] != at.IN_ORDER:
@@ -41,36 +43,40 @@ def respond(tab: Ints, st: Ints, g: Ints, rq: Ints, ring: Ints, request: int, ti
         st[at.S_RING_TAIL] += 1
 
 
-@compiled
 def finish_read(
-    tab: Ints, st: Ints, g: Ints, rq: Ints, ring: Ints, answers: Ints, request: int, tick: int
+    tab: Memory,
+    st: Memory,
+    g: Memory,
+    rq: Memory,
+    ring: Memory,
+    answers: Memory,
+    request: int,
+    tick: int,
 ) -> None:
     """Take the data of a read at a tick; with a FIFO response queue older reads answer first."""
-    rq[request, at.R_DONE] = tick
+    rq[request + at.R_DONE] = tick
     if tab[at.T_FIFO_RESPONSE] == 0:
         respond(tab, st, g, rq, ring, request, tick)
         return
     while st[at.S_RESPOND_HEAD] < st[at.S_RESPOND_TAIL]:
         oldest = answers[st[at.S_RESPOND_AT] + st[at.S_RESPOND_HEAD]]
-        if rq[oldest, at.R_DONE] < 0:
+        if rq[oldest + at.R_DONE] < 0:
             return
-        respond(tab, st, g, rq, ring, oldest, rq[oldest, at.R_DONE])
+        respond(tab, st, g, rq, ring, oldest, rq[oldest + at.R_DONE])
         st[at.S_RESPOND_HEAD] += 1
 
 
-@compiled
-def finish_write(tab: Ints, st: Ints, g: Ints, rq: Ints, request: int, tick: int) -> None:
+def finish_write(tab: Memory, st: Memory, g: Memory, rq: Memory, request: int, tick: int) -> None:
     """Complete a write; unless writes are posted, its requester hears of it now."""
-    rq[request, at.R_DONE] = tick
+    rq[request + at.R_DONE] = tick
     g[at.G_LAST] = max(g[at.G_LAST], tick)
     if tab[at.T_POSTED] == 0:
-        rq[request, at.R_RELEASE] = tick
+        rq[request + at.R_RELEASE] = tick
         g[at.G_OUTSTANDING] -= 1
     st[at.S_DONE] += 1
 
 
-@compiled
-def drop_entry(tab: Ints, st: Ints, which: int, index: int) -> None:
+def drop_entry(tab: Memory, st: Memory, which: int, index: int) -> None:
     """Take a request out of a buffer; the younger ones move up."""
     base = tab[at.AT_LIST] + which * tab[at.T_LIST_SIZE] * at.L_WIDTH
     st[at.S_LENGTH + which] -= 1
@@ -79,22 +85,20 @@ def drop_entry(tab: Ints, st: Ints, which: int, index: int) -> None:
         st[place] = st[place + at.L_WIDTH]
 
 
-@compiled
-def note_outcome(tab: Ints, st: Ints, rq: Ints, request: int) -> None:
+def note_outcome(tab: Memory, st: Memory, rq: Memory, request: int) -> None:
     """Classify a request by the state of its bank when its first command issues."""
-    if rq[request, at.R_OUTCOME] != 0:
+    if rq[request + at.R_OUTCOME] != 0:
         return
-    row = st[tab[at.AT_ROW] + rq[request, at.R_BANK]]
-    if row == rq[request, at.R_ROW]:
-        rq[request, at.R_OUTCOME] = at.HIT
+    row = st[tab[at.AT_ROW] + rq[request + at.R_BANK]]
+    if row == rq[request + at.R_ROW]:
+        rq[request + at.R_OUTCOME] = at.HIT
     elif row == at.CLOSED:
-        rq[request, at.R_OUTCOME] = at.MISS
+        rq[request + at.R_OUTCOME] = at.MISS
     else:
-        rq[request, at.R_OUTCOME] = at.CONFLICT
+        rq[request + at.R_OUTCOME] = at.CONFLICT
 
 
-@compiled
-def closes_too(tab: Ints, st: Ints, rq: Ints, request: int, bank: int) -> bool:
+def closes_too(tab: Memory, st: Memory, rq: Memory, request: int, bank: int) -> bool:
     """Whether the page policy lets this access close its row.
 
     Closed: always. Open-adaptive: if a request for another row of the bank waits and none for this
@@ -105,7 +109,7 @@ def closes_too(tab: Ints, st: Ints, rq: Ints, request: int, bank: int) -> bool:
         return False
     if page == at.CLOSE:
         return True
-    row = rq[request, at.R_ROW]
+    row = rq[request + at.R_ROW]
     conflict = False
     for which in range(2):
         base = tab[at.AT_LIST] + which * tab[at.T_LIST_SIZE] * at.L_WIDTH
@@ -119,15 +123,14 @@ def closes_too(tab: Ints, st: Ints, rq: Ints, request: int, bank: int) -> bool:
     return conflict or page == at.CLOSE_ADAPTIVE
 
 
-@compiled
 def issue_access(
-    tab: Ints,
-    st: Ints,
-    g: Ints,
-    rq: Ints,
-    ring: Ints,
-    answers: Ints,
-    log: Ints,
+    tab: Memory,
+    st: Memory,
+    g: Memory,
+    rq: Memory,
+    ring: Memory,
+    answers: Memory,
+    log: Memory,
     clk: int,
     channel: int,
     kind: int,
@@ -136,17 +139,18 @@ def issue_access(
     """Issue the read or write of a request and take the request out of where it waited."""
     which = 1 if kind == at.K_WRITES else 0
     if kind == at.K_ACTIVE:
-        request = st[tab[at.AT_ACTIVE] + index]
+        request = st[tab[at.AT_ACTIVE] + index * at.L_WIDTH + at.L_REQUEST]
     else:
         base = tab[at.AT_LIST] + which * tab[at.T_LIST_SIZE] * at.L_WIDTH
         request = st[base + index * at.L_WIDTH + at.L_REQUEST]
-    bank = rq[request, at.R_BANK]
-    write = rq[request, at.R_WRITE] == 1
+    bank = rq[request + at.R_BANK]
+    write = rq[request + at.R_WRITE] == 1
     note_outcome(tab, st, rq, request)
     if kind == at.K_ACTIVE:
         st[at.S_ACTIVE] -= 1
-        for place in range(tab[at.AT_ACTIVE] + index, tab[at.AT_ACTIVE] + st[at.S_ACTIVE]):
-            st[place] = st[place + 1]
+        first = tab[at.AT_ACTIVE] + index * at.L_WIDTH
+        for place in range(first, tab[at.AT_ACTIVE] + st[at.S_ACTIVE] * at.L_WIDTH):
+            st[place] = st[place + at.L_WIDTH]
         st[tab[at.AT_ACTIVE_OF] + bank] -= 1
         st[tab[at.AT_ACTIVE_IN] + bank // tab[at.T_SCOPE_BANKS]] -= 1
     else:
@@ -156,7 +160,7 @@ def issue_access(
         closing = at.WRA if write else at.RDA
         if ready_tick(tab, st, closing, bank) <= clk:
             command = closing
-    issue_to_bank(tab, st, command, bank, rq[request, at.R_ROW], clk)
+    issue_to_bank(tab, st, command, bank, rq[request + at.R_ROW], clk)
     write_down(tab, g, log, clk, channel, command, bank, request)
     st[at.S_LAST_WRITE] = 1 if write else 0
     if tab[at.T_TWO_PART] == 1:
@@ -168,22 +172,37 @@ def issue_access(
         finish_read(tab, st, g, rq, ring, answers, request, clk + tab[at.T_RL])
 
 
-@compiled
 def issue_second_part(
-    tab: Ints, st: Ints, g: Ints, rq: Ints, log: Ints, clk: int, channel: int
+    tab: Memory, st: Memory, g: Memory, rq: Memory, log: Memory, clk: int, channel: int
 ) -> None:
     """Issue the second part of a split activation; its request then waits for its row only."""
     bank, request = st[at.S_ACT2_BANK], st[at.S_ACT2_REQUEST]
-    issue_to_bank(tab, st, at.ACT2, bank, rq[request, at.R_ROW], clk)
+    issue_to_bank(tab, st, at.ACT2, bank, rq[request + at.R_ROW], clk)
     write_down(tab, g, log, clk, channel, at.ACT2, bank, request)
-    st[tab[at.AT_ACTIVE] + st[at.S_ACTIVE]] = request
-    st[at.S_ACTIVE] += 1
+    make_active(tab, st, rq, request)
     st[at.S_ACT2_BANK] = -1
 
 
-@compiled
+def make_active(tab: Memory, st: Memory, rq: Memory, request: int) -> None:
+    """Let a request wait for the row that was opened for it."""
+    entry = tab[at.AT_ACTIVE] + st[at.S_ACTIVE] * at.L_WIDTH
+    st[entry + at.L_REQUEST] = request
+    st[entry + at.L_BANK] = rq[request + at.R_BANK]
+    st[entry + at.L_COMMAND] = at.WR if rq[request + at.R_WRITE] == 1 else at.RD
+    st[entry + at.L_ARRIVAL] = rq[request + at.R_ARRIVAL]
+    st[at.S_ACTIVE] += 1
+
+
 def issue_row_command(
-    tab: Ints, st: Ints, g: Ints, rq: Ints, log: Ints, clk: int, channel: int, kind: int, index: int
+    tab: Memory,
+    st: Memory,
+    g: Memory,
+    rq: Memory,
+    log: Memory,
+    clk: int,
+    channel: int,
+    kind: int,
+    index: int,
 ) -> None:
     """Issue the activation or precharge that a waiting request needs."""
     which = 1 if kind == at.K_WRITES else 0
@@ -204,21 +223,18 @@ def issue_row_command(
         st[at.S_ACT2_BANK], st[at.S_ACT2_REQUEST] = bank, request
         st[at.S_ACT2_DEADLINE] = clk + tab[at.T_AAD]
     else:
-        st[tab[at.AT_ACTIVE] + st[at.S_ACTIVE]] = request
-        st[at.S_ACTIVE] += 1
+        make_active(tab, st, rq, request)
 
 
-@compiled
-def note_pair(tab: Ints, st: Ints, command: int, scope: int, bank: int, clk: int) -> None:
+def note_pair(tab: Memory, st: Memory, command: int, scope: int, bank: int, clk: int) -> None:
     """Remember a row command on a rising edge until the falling edge that pairs with it."""
     if tab[at.T_HALF] == 1 and clk % 2 == 1:
         st[at.S_PAIR_TICK] = clk + (3 if command == at.ACT else 1)
         st[at.S_PAIR_SCOPE], st[at.S_PAIR_BANK] = scope, bank
 
 
-@compiled
 def issue_refresh(
-    tab: Ints, st: Ints, g: Ints, log: Ints, clk: int, channel: int, command: int
+    tab: Memory, st: Memory, g: Memory, log: Memory, clk: int, channel: int, command: int
 ) -> None:
     """Issue a refresh to all banks, or the precharge before it."""
     scope = st[tab[at.AT_QUEUE]]
@@ -233,9 +249,8 @@ def issue_refresh(
         st[tab[at.AT_PENDING] + scope] -= 1
 
 
-@compiled
 def issue_bank_refresh(
-    tab: Ints, st: Ints, g: Ints, log: Ints, clk: int, channel: int, index: int
+    tab: Memory, st: Memory, g: Memory, log: Memory, clk: int, channel: int, index: int
 ) -> None:
     """Issue a refresh of one bank, or the precharge before it."""
     base = tab[at.AT_BANK_QUEUE]
@@ -254,8 +269,7 @@ def issue_bank_refresh(
         st[tab[at.AT_PENDING] + scope] -= 1
 
 
-@compiled
-def ask_for_refresh(tab: Ints, st: Ints, scope: int) -> None:
+def ask_for_refresh(tab: Memory, st: Memory, scope: int) -> None:
     """Queue one refresh of a scope: of all banks, or of the next bank in turn."""
     st[tab[at.AT_PENDING] + scope] += 1
     if tab[at.T_REFRESH] == at.ALL_BANK:
@@ -270,8 +284,7 @@ def ask_for_refresh(tab: Ints, st: Ints, scope: int) -> None:
     st[tab[at.AT_BLOCKED] + bank] += 1
 
 
-@compiled
-def fall_due(tab: Ints, st: Ints) -> None:
+def fall_due(tab: Memory, st: Memory) -> None:
     """Let refreshes fall due: what may no longer be postponed is queued."""
     interval = tab[at.T_REFI] if tab[at.T_REFRESH] == at.ALL_BANK else tab[at.T_REFI_BANK]
     for scope in range(tab[at.T_SCOPES]):
@@ -283,8 +296,7 @@ def fall_due(tab: Ints, st: Ints) -> None:
     st[at.S_REFRESH_TICK] += interval
 
 
-@compiled
-def refresh_while_idle(tab: Ints, st: Ints) -> None:
+def refresh_while_idle(tab: Memory, st: Memory) -> None:
     """With nothing to serve, do a refresh that is owed, or one that may be done ahead."""
     waiting = st[at.S_LENGTH] + st[at.S_LENGTH_WRITES] + st[at.S_ACTIVE]
     if waiting + st[at.S_QUEUED] + st[at.S_BANK_QUEUED] > 0 or st[at.S_ACT2_BANK] >= 0:
@@ -294,15 +306,14 @@ def refresh_while_idle(tab: Ints, st: Ints) -> None:
             ask_for_refresh(tab, st, scope)
 
 
-@compiled
 def turn(
-    tab: Ints,
-    st: Ints,
-    g: Ints,
-    rq: Ints,
-    ring: Ints,
-    answers: Ints,
-    log: Ints,
+    tab: Memory,
+    st: Memory,
+    g: Memory,
+    rq: Memory,
+    ring: Memory,
+    answers: Memory,
+    log: Memory,
     clk: int,
     channel: int,
 ) -> None:
@@ -327,7 +338,7 @@ def turn(
         if tab[at.T_SPLIT] == 0:
             return
         st[at.S_ROW_TICK], st[at.S_ROW_KIND] = at.NEVER, at.K_NONE
-        plan_rest(tab, st, rq, clk, True)
+        plan_rest(tab, st, clk, True)
     if tab[at.T_SPLIT] == 1 and st[at.S_ROW_TICK] == clk:
         kind, index = st[at.S_ROW_KIND], st[at.S_ROW_INDEX]
         if kind == at.K_REFRESH:
@@ -338,17 +349,23 @@ def turn(
             issue_row_command(tab, st, g, rq, log, clk, channel, kind, index)
 
 
-@compiled
-def is_access(tab: Ints, st: Ints, kind: int, index: int) -> bool:
+def is_access(tab: Memory, st: Memory, kind: int, index: int) -> bool:
     """Whether a planned request of a buffer is at its read or write."""
     which = 1 if kind == at.K_WRITES else 0
     entry = tab[at.AT_LIST] + (which * tab[at.T_LIST_SIZE] + index) * at.L_WIDTH
     return bool(st[tab[at.AT_ROW] + st[entry + at.L_BANK]] == st[entry + at.L_ROW])
 
 
-@compiled
 def synchronise(
-    tab: Ints, st: Ints, g: Ints, rq: Ints, log: Ints, clk: int, channel: int, kind: int, index: int
+    tab: Memory,
+    st: Memory,
+    g: Memory,
+    rq: Memory,
+    log: Memory,
+    clk: int,
+    channel: int,
+    kind: int,
+    index: int,
 ) -> bool:
     """Issue what must come before an access whose data clock has stopped; False if nothing must.
 
@@ -361,13 +378,13 @@ def synchronise(
         issue_second_part(tab, st, g, rq, log, clk, channel)
         return True
     if kind == at.K_ACTIVE:
-        request = st[tab[at.AT_ACTIVE] + index]
+        request = st[tab[at.AT_ACTIVE] + index * at.L_WIDTH + at.L_REQUEST]
     else:
         which = 1 if kind == at.K_WRITES else 0
         entry = tab[at.AT_LIST] + (which * tab[at.T_LIST_SIZE] + index) * at.L_WIDTH
         request = st[entry + at.L_REQUEST]
-    command = at.CAS_WR if rq[request, at.R_WRITE] == 1 else at.CAS_RD
-    bank = rq[request, at.R_BANK]
+    command = at.CAS_WR if rq[request + at.R_WRITE] == 1 else at.CAS_RD
+    bank = rq[request + at.R_BANK]
     issue_to_bank(tab, st, command, bank, 0, clk)
     write_down(tab, g, log, clk, channel, command, bank, request)
     st[at.S_CAS_KIND], st[at.S_CAS_INDEX] = kind, index

@@ -8,6 +8,14 @@ and ``g`` (what the channels share). The numbers below are indices into them; na
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Memory: TypeAlias = npt.NDArray[np.int64]
+"""A flat array; the compiled kernel takes its address."""
+
 NEVER = 1 << 62
 """A tick that never comes."""
 CLOSED = -1
@@ -41,6 +49,7 @@ ROLE_NAMES = (
 (T_REFRESH, T_POSTPONE, T_PULL_IN, T_FIFO_RESPONSE, T_POSTED) = range(27, 32)
 """Places of ``tab``: the controller's policies."""
 (T_CHANNELS, T_PER_TICK, T_WINDOW, T_ARBITER, T_NUM, T_LOG, T_RING) = range(32, 39)
+(T_STATE, T_LOG_ROOM) = range(73, 75)
 """Places of ``tab``: the run."""
 (AT_PATH, AT_RULES_OF, AT_RULES, AT_SIBLINGS_OF, AT_SIBLINGS, AT_OFFSET) = range(39, 45)
 (AT_BANKS_PER, AT_FANOUT, AT_PAST_OF, AT_PAST_DEPTH, AT_LATER, AT_TURN) = range(45, 51)
@@ -48,10 +57,12 @@ ROLE_NAMES = (
 (AT_READY, AT_PAST, AT_ROW, AT_HITS, AT_ACTIVE_OF, AT_BLOCKED, AT_SEEN, AT_CONFLICT) = range(51, 59)
 (AT_OPEN, AT_OPEN_SINCE, AT_OPEN_TICKS, AT_ACTIVE_IN, AT_DEBT, AT_TURN_OF) = range(59, 65)
 (AT_PENDING, AT_LIST, AT_ACTIVE, AT_QUEUE, AT_BANK_QUEUE, AT_HELD, AT_COUNT) = range(65, 72)
+AT_TRIED = 72
 """Places of ``tab``: where the arrays of a channel's state begin."""
-T_HEADER = 72
+T_HEADER = 75
 
-(L_REQUEST, L_BANK, L_ROW, L_COMMAND, L_WIDTH) = range(5)
+(L_REQUEST, L_BANK, L_ROW, L_COMMAND, L_ARRIVAL, L_BLOCK) = range(6)
+L_WIDTH = 6
 """Columns of a waiting request in a list of a channel."""
 
 (S_LENGTH, S_LENGTH_WRITES, S_ACTIVE, S_QUEUED, S_BANK_QUEUED, S_WRITING) = range(6)
@@ -59,8 +70,9 @@ T_HEADER = 72
 (S_ACT2_BANK, S_ACT2_REQUEST, S_ACT2_DEADLINE, S_CAS_KIND, S_CAS_INDEX, S_WCK_END) = range(12, 18)
 (S_PAIR_TICK, S_PAIR_SCOPE, S_PAIR_BANK, S_LAST_WRITE, S_REFRESH_TICK, S_RELEASED) = range(18, 24)
 (S_RESPOND_HEAD, S_RESPOND_TAIL, S_RESPOND_AT, S_RING_HEAD, S_RING_TAIL, S_DONE) = range(24, 30)
+S_SCAN = 30
 """Scalars of a channel."""
-S_HEADER = 30
+S_HEADER = 31
 
 (K_NONE, K_ACTIVE, K_LIST, K_WRITES, K_REFRESH, K_BANK_REFRESH, K_ACT2, K_CAS) = range(8)
 """What is planned next."""
@@ -79,3 +91,8 @@ tick of the last response, oldest request without response, why sending waits.""
 
 (C_TICK, C_CHANNEL, C_COMMAND, C_WHERE, C_REQUEST, C_WIDTH) = range(6)
 """Columns of a logged command; ``where`` is a bank, or a refresh scope for commands to all."""
+
+
+def shifted(memory: Memory, by: int) -> Memory:
+    """Return the part of a memory from an index on; compiled code replaces this function."""
+    return memory[by:]

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from archsim.dram import layout as at
 from archsim.dram.address_map import AddressMap, Decoded
-from archsim.dram.kernel_drive import FINISHED, LOG_FULL, LOG_ROOM, drive
+from archsim.dram.jit import compiled_drive
+from archsim.dram.kernel_drive import FINISHED, LOG_FULL, LOG_ROOM
 from archsim.dram.kernel_tables import build_table, fresh_state
 from archsim.errors import ConfigError, SimulationError
 
@@ -149,7 +150,7 @@ def simulate_requests(
     reads = np.bincount(decoded.channel[~requests.writes], minlength=channels)
     states[:, at.S_RESPOND_AT] = np.concatenate(([0], np.cumsum(reads)[:-1]))
     shared = np.zeros(at.G_WIDTH, dtype=np.int64)
-    log = _run_to_end(tab, states, shared, rq, channels, 4 * num if log_commands else 0)
+    log = _run_to_end(tab, states, shared, rq, 4 * num if log_commands else 0)
     return _collected(standard, tab, states, shared, rq, requests, decoded, log)
 
 
@@ -203,15 +204,23 @@ def _request_rows(requests: Requests, decoded: Decoded) -> Ints:
     return rows
 
 
-def _run_to_end(tab: Ints, states: Ints, shared: Ints, rq: Ints, channels: int, room: int) -> Ints:
-    rings = np.zeros((channels, int(tab[at.T_RING])), dtype=np.int64)
+def _run_to_end(tab: Ints, states: Ints, shared: Ints, rq: Ints, room: int) -> Ints:
+    """Run the kernel until every request is answered; return the log."""
+    channels = len(states)
+    rings = np.zeros(channels * int(tab[at.T_RING]), dtype=np.int64)
     answers = np.zeros(len(rq), dtype=np.int64)
     changed = np.zeros(channels, dtype=np.int64)
     log = np.zeros((room + 4 * (LOG_ROOM + channels), at.C_WIDTH), dtype=np.int64)
+    drive = compiled_drive()
+    flat = (tab, states.reshape(-1), shared, rq.reshape(-1), rings, answers)
     while True:
-        status = drive(tab, states, shared, rq, rings, answers, log, changed)
+        tab[at.T_LOG_ROOM] = len(log)
+        status = drive(*flat, log.reshape(-1), changed)
         if status == FINISHED:
-            return log[: int(shared[at.G_LOGGED])]
+            log = log[: int(shared[at.G_LOGGED])]
+            asked = log[:, at.C_REQUEST] >= 0
+            log[asked, at.C_REQUEST] //= at.R_WIDTH
+            return log
         if status != LOG_FULL:
             raise SimulationError("the memory controller made no progress; please report the run")
         log = np.concatenate((log, np.zeros_like(log)))
