@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
+from archsim.bench.events import measure_events
 from archsim.bench.measure import CALIBRATION, REPEATS, best_cpu_s, calibration_per_s, metric
 from archsim.bench.programs import attention, flat_body, layer_pipeline, pim_stream, tile_nest
 from archsim.engine import Times, Timing, run_program, simulate_many, warmup
@@ -80,6 +81,9 @@ def run(*, turns: int = TURNS, repeats: int = REPEATS) -> dict[str, object]:
         found, same = measure_case(case, turns, repeats, calibration)
         metrics += found
         exact = exact and same
+    found, same = measure_events(turns, repeats, calibration)
+    metrics += found
+    exact = exact and same
     metrics += _retiming(repeats, calibration)
     return {"bench": "engine", "metrics": metrics, "exact": exact}
 

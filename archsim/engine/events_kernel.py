@@ -120,30 +120,37 @@ def push(mem: Memory, time: int, code: int) -> None:
 
 
 def pop(mem: Memory) -> int:
-    """Take the earliest entry and return what happens."""
+    """Take the earliest entry and return what happens.
+
+    The hole goes down to a leaf along the earlier children, then the last entry up from there: it
+    came late and rarely rises, and the way down needs no comparison with it.
+    """
     heap = mem[HEAP]
     found = mem[heap + 1]
     size = mem[HEAP_SIZE] - 1
     mem[HEAP_SIZE] = size
-    last = heap + HEAP_WIDTH * size
-    time = mem[last]
-    parent = 0
-    child = 1
-    while child < size:
-        row = heap + HEAP_WIDTH * child
-        if child + 1 < size and mem[row + HEAP_WIDTH] < mem[row]:
-            child += 1
-            row += HEAP_WIDTH
-        if mem[row] >= time:
+    hole = heap
+    row = heap + HEAP_WIDTH
+    end = heap + HEAP_WIDTH * size
+    while row < end:
+        row += HEAP_WIDTH * (mem[row + HEAP_WIDTH] < mem[row])
+        mem[hole] = mem[row]
+        mem[hole + 1] = mem[row + 1]
+        hole = row
+        row += row - heap + HEAP_WIDTH
+    time = mem[end]
+    child = (hole - heap) // HEAP_WIDTH
+    while child > 0:
+        parent = (child - 1) >> 1
+        row = heap + HEAP_WIDTH * parent
+        if mem[row] <= time:
             break
-        here = heap + HEAP_WIDTH * parent
-        mem[here] = mem[row]
-        mem[here + 1] = mem[row + 1]
-        parent = child
-        child = 2 * child + 1
-    here = heap + HEAP_WIDTH * parent
-    mem[here] = time
-    mem[here + 1] = mem[last + 1]
+        mem[hole] = mem[row]
+        mem[hole + 1] = mem[row + 1]
+        hole = row
+        child = parent
+    mem[hole] = time
+    mem[hole + 1] = mem[end + 1]
     return found
 
 

@@ -30,7 +30,7 @@ MAX_LOGGED = 10**7
 
 def arrivals_by_op(
     program: Program, arrivals_ps: Mapping[str, Sequence[int]] | None
-) -> dict[int, tuple[int, ...]]:
+) -> dict[int, array[int]]:
     """Return the arrivals by operation number.
 
     Raises
@@ -39,7 +39,7 @@ def arrivals_by_op(
         An operation does not exist, does not run as often as its table is long, or arrives at a
         time out of range.
     """
-    found: dict[int, tuple[int, ...]] = {}
+    found: dict[int, array[int]] = {}
     for name, times in (arrivals_ps or {}).items():
         op = program.op_ids.get(name)
         if op is None:
@@ -49,11 +49,14 @@ def arrivals_by_op(
                 f"operation {name!r} runs {program.instance_counts[op]} times; "
                 f"given {len(times)} arrivals"
             )
-        if any(not 0 <= time < MAX_WEIGHT_PS for time in times):
+        try:
+            found[op] = array("q", times)
+        except (OverflowError, TypeError) as error:
+            raise SimulationError(f"operation {name!r} must arrive at whole ps: {error}") from error
+        if found[op] and not 0 <= min(found[op]) <= max(found[op]) < MAX_WEIGHT_PS:
             raise SimulationError(
                 f"operation {name!r} must arrive from 0 to {MAX_WEIGHT_PS - 1} ps"
             )
-        found[op] = tuple(map(int, times))
     return found
 
 

@@ -124,6 +124,8 @@ def test_arrivals_must_fit_the_operation():
         ({"z": [1]}, "no operation is called 'z'"),
         ({"x": [1, 2]}, "runs 3 times; given 2 arrivals"),
         ({"x": [1, 2, -3]}, "must arrive from 0"),
+        ({"x": [1, 2, 3.5]}, "must arrive at whole ps"),
+        ({"x": [1, 2, 1 << 70]}, "must arrive at whole ps"),
     ):
         with pytest.raises(SimulationError, match=message):
             simulate_events(program, BUS, arrivals_ps=arrivals)
