@@ -189,13 +189,14 @@ class _Run:
 
 
 def warmup() -> dict[str, float]:
-    """Compile the kernel, or load it from the cache on disk.
+    """Compile the kernels, or load them from the cache on disk.
 
     Returns
     -------
     dict
         ``cpu_s``: processor time it took, in s.
     """
+    from archsim.engine import events_compiled
     from archsim.program.builder import ProgramBuilder
 
     begun = time.process_time()
@@ -204,4 +205,5 @@ def warmup() -> dict[str, float]:
     with builder.loop(16, "loop"):
         builder.place(op)
     run_program(builder.build(), backend="jit")
+    events_compiled.compiled_advance()
     return {"cpu_s": time.process_time() - begun}
