@@ -42,7 +42,7 @@ SWEEPS: Final = (
 )
 """Trips of the outermost loop that are foldable go up to 10⁹ or about 10¹³ operations."""
 
-COLUMNS: Final = ("program", "trip", "operations", "simulated_operations", "jumps")
+COLUMNS: Final = ("program", "trip", "operations", "simulated_operations", "jumps", "recalls")
 
 
 class EngineFolding:
@@ -60,13 +60,15 @@ class EngineFolding:
                 program = sweep.build(trip)
                 timing = run_program(program, path=False)
                 operations = sum(program.instance_counts)
-                rows.append((sweep.label, trip, operations, timing.simulated, timing.jumps))
+                work = (timing.simulated, timing.jumps, timing.recalls)
+                rows.append((sweep.label, trip, operations, *work))
         return FigureData(
             tables={"folding": Table(COLUMNS, tuple(rows))},
             notes=(
                 "Exact: a folded run has every start of the unrolled one; "
                 "`archsim bench engine` checks it.",
-                "A loop whose index sets a trip inside (causal) cannot be folded itself.",
+                "A loop whose index sets a trip inside (causal) cannot be folded itself; each of "
+                "its rows is recalled and costs a few operations.",
             ),
             size_inches=(6.4, 3.8),
         )
@@ -90,10 +92,10 @@ class EngineFolding:
         )
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_ylim(80, 1e7)
+        axes.set_ylim(20, 1e7)
         axes.set_xlabel("operations in the program")
         axes.set_ylabel("operations simulated")
-        axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.46), fontsize=8)
+        axes.legend(loc="upper right", fontsize=8)
 
 
 FIGURE = EngineFolding()

@@ -101,7 +101,9 @@ class EngineNesting:
                 begin = 0
                 for how, cells in groupby(islice(hows, length)):
                     width = len(list(cells))
-                    axes.broken_barh([(begin, width)], (row, 1), color=FILLS[str(how)], linewidth=0)
+                    axes.broken_barh(
+                        [(begin, width)], (row, 1), color=FILLS[str(how)], linewidth=0.3
+                    )
                     begin += width
             axes.set_xlim(0, max(panel.lengths))
             axes.set_ylim(len(panel.lengths), 0)

@@ -121,8 +121,14 @@ def test_python_runs(name: str, block: Block, tmp_path: Path):
     assert done.returncode == 0, done.stderr
 
 
+def is_cheap(name: str, command: Command) -> bool:
+    """Whether a command takes well under a second: it simulates no model."""
+    tool, verb, *_ = command.words.split()
+    return verb in CHEAP or (tool == "python" and name == "engine.md")
+
+
 @pytest.mark.parametrize(
-    ("name", "command"), [item for item in commands() if item.values[1].words.split()[1] in CHEAP]
+    ("name", "command"), [item for item in commands() if is_cheap(*item.values)]
 )
 def test_cheap_output_is_as_shown(name: str, command: Command, tmp_path: Path):
     assert Workspace(read(name), tmp_path).run(command) == list(command.output)

@@ -1,0 +1,30 @@
+"""The pictures of the pages are figures of today: same labels, same number of shapes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from archsim.figures.figure import FigureRequest, load_figure
+from archsim.figures.rendering import render
+from tests.docs.page import FOLDER
+
+PICTURES = sorted(FOLDER.glob("engine-*.svg"))
+
+
+def seen(svg: str) -> tuple[list[str], int]:
+    """Return what a picture says and how many shapes it draws: not where a font puts them."""
+    labels = [text.strip() for text in re.findall(r"<text[^>]*>([^<]*)</text>", svg)]
+    return labels, svg.count("<path") + svg.count("<use") + svg.count("<image")
+
+
+def test_there_are_pictures():
+    assert len(PICTURES) == 4
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
+def test_a_picture_is_the_figure_of_its_name(path):
+    figure = load_figure(path.stem)
+    drawn = render(figure, figure.data(FigureRequest()), "svg").decode()
+    assert seen(path.read_text("utf-8")) == seen(drawn)
