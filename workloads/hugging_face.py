@@ -13,7 +13,8 @@ from typing import Final
 
 from archsim.config.schema import validate_model
 from archsim.errors import ConfigError, nearest
-from workloads.hugging_face_readers import ARCHITECTURES, ConfigReader
+from workloads.hugging_face_config import ConfigReader
+from workloads.hugging_face_readers import ARCHITECTURES
 from workloads.model import ModelConfig
 
 MAX_BYTES: Final = 1 << 20
@@ -39,10 +40,10 @@ NOT_TRANSFORMERS: Final = {
 """Architectures with layers that are no attention or feed-forward parts, and which."""
 
 _IGNORED: Final = re.compile(
-    r"_.*|architectures|auto_map|.*dropout.*|.*_drop|.*pdrop|.*token_id|.*_tokens?|torch_dtype|dtype"
+    r"_.*|architectures|auto_map|.*dropout.*|layerdrop|max_sequence_length|.*_token_index|vision_config|mm_tokens_per_image|.*_drop|.*pdrop|.*token_id|.*_tokens?|torch_dtype|dtype"
     r"|transformers_version|use_cache|initializer_.*|init_.*|model_type|name|.*aux_loss.*"
     r"|rope_scaling|rope_parameters|pretraining_tp|output_.*|summary_.*|task_specific_params"
-    r"|quantization_config|ep_size|seq_aux|topk_method|moe_layer_freq|.*z_loss.*|.*router_logits"
+    r"|quantization_config|ep_size|seq_aux|.*z_loss.*|.*router_logits"
     r"|router_jitter_noise|input_jitter_noise|gradient_checkpointing|n_ctx|attention_type"
     r"|num_nextn_predict_layers|cache_implementation|layer_norm_elementwise_affine|prefix"
     r"|original_max_position_embeddings|embd_pdrop|max_window_layers|parallel_attn|swiglu_limit"
@@ -120,6 +121,8 @@ def _refuse_unknown(reader: ConfigReader) -> None:
         idle = value is None or value is False or value == [] or value == {}
         if key not in reader.used and not idle and not _IGNORED.fullmatch(key):
             raise reader.fail(key, "unsupported key", value if _is_plain(value) else "…")
+    for part in reader.parts:
+        _refuse_unknown(part)
 
 
 def _is_plain(value: object) -> bool:

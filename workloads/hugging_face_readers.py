@@ -9,77 +9,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from archsim.errors import ConfigError
+from workloads.hugging_face_config import ConfigReader
 
 Fields: TypeAlias = dict[str, object]
 """Fields of a model description."""
-
-_ACTIVATIONS: Final = {
-    "relu": "relu",
-    "gelu": "gelu",
-    "gelu_new": "gelu-tanh",
-    "gelu_pytorch_tanh": "gelu-tanh",
-    "gelu_fast": "gelu-tanh",
-    "silu": "silu",
-    "swish": "silu",
-}
-
-
-class ConfigReader:
-    """Reads keys of a config file, remembers which, and reports what is missing or wrong."""
-
-    def __init__(self, data: Mapping[str, object], where: str) -> None:
-        self.data = data
-        self.where = where
-        self.used: set[str] = set()
-
-    def fail(self, key: str, message: str, given: object = None, allowed: str = "") -> ConfigError:
-        """Return an error about a key."""
-        return ConfigError(
-            f"{self.where}: {message}", path=key, given=given, allowed=allowed or None
-        )
-
-    def get(self, key: str, default: object = None) -> object:
-        """Return a value of any type."""
-        self.used.add(key)
-        value = self.data.get(key)
-        return default if value is None else value
-
-    def count(self, key: str, default: int | None = None) -> int:
-        """Return a whole number; required without a default."""
-        value = self.get(key, default)
-        if value is None:
-            raise self.fail(key, "required key is missing")
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise self.fail(key, "must be a whole number", value, "0 or more")
-        return value
-
-    def number(self, key: str, default: float) -> float:
-        """Return a number."""
-        value = self.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.fail(key, "must be a number", value)
-        return float(value)
-
-    def flag(self, key: str, default: bool = False) -> bool:
-        """Return a truth value."""
-        value = self.get(key, default)
-        if not isinstance(value, bool):
-            raise self.fail(key, "must be true or false", value)
-        return value
-
-    def activation(self, key: str, default: str) -> str:
-        """Return an activation function by our name."""
-        value = self.get(key, default)
-        if value not in _ACTIVATIONS:
-            raise self.fail(key, "unsupported activation", value, ", ".join(_ACTIVATIONS))
-        return _ACTIVATIONS[str(value)]
-
-    def only(self, key: str, allowed: object, default: object = None) -> None:
-        """Refuse any value but one."""
-        value = self.get(key, allowed if default is None else default)
-        if value != allowed:
-            raise self.fail(key, "unsupported value", value, str(allowed).lower())
 
 
 def _heads(r: ConfigReader) -> Fields:
@@ -201,6 +134,11 @@ def _deepseek(r: ConfigReader) -> Fields:
     if r.get("kv_lora_rank") is None:
         raise r.fail("kv_lora_rank", "required key is missing")
     r.only("scoring_func", "sigmoid" if third else "softmax")
+    r.only("moe_layer_freq", 1)
+    method = r.get("topk_method", "noaux_tc" if third else "greedy")
+    known = ("noaux_tc",) if third else ("greedy", "group_limited_greedy")
+    if method not in known:
+        raise r.fail("topk_method", "unsupported value", method, ", ".join(known))
     moe: Fields = {
         "experts": r.count("n_routed_experts"),
         "active": r.count("num_experts_per_tok"),
@@ -275,6 +213,65 @@ def _gemma2(r: ConfigReader) -> Fields:
 
 def _gemma3(r: ConfigReader) -> Fields:
     return _gemma(r, every=6, qk_norm="head")
+
+
+def _gemma3_whole(r: ConfigReader) -> Fields:
+    """Read the text part of a model with a vision part; keys left out have the text defaults."""
+    text = r.get("text_config")
+    if not isinstance(text, Mapping):
+        raise r.fail("text_config", "must be a map", text)
+    defaults = {
+        "vocab_size": 262208,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+        "max_position_embeddings": 131072,
+        "rope_theta": 1000000.0,
+    }
+    inner = ConfigReader({**defaults, **text}, r.where)
+    r.parts.append(inner)
+    return _gemma3(inner)
+
+
+def _phimoe(r: ConfigReader) -> Fields:
+    window, context = r.count("sliding_window", 0), r.count("max_position_embeddings", 131072)
+    bias = r.flag("attention_bias")
+    base = _llama_like(r, context=131072, epsilon=1e-5, theta=1e6)
+    experts = _experts(
+        r,
+        "num_local_experts",
+        "intermediate_size",
+        scoring="sparsemixer",
+        renormalise=False,
+        jitter=r.number("router_jitter_noise", 0.01),
+    )
+    return {
+        **base,
+        "norm": {"kind": "layer", "epsilon": r.number("rms_norm_eps", 1e-5)},
+        "attention_bias": bias,
+        "head_bias": r.flag("lm_head_bias"),
+        "attention_window": 0 if window >= context else window,
+        **experts,
+    }
+
+
+def _smollm3(r: ConfigReader) -> Fields:
+    r.get("sliding_window")
+    r.get("layer_types")
+    r.only("use_sliding_window", False)
+    bias = r.flag("attention_bias")
+    every = r.count("no_rope_layer_interval", 4)
+    rotated = r.get("no_rope_layers")
+    fields = {**_llama_like(r, context=32768, theta=2000000.0), "attention_bias": bias}
+    fields["ffn_bias"] = r.flag("mlp_bias")
+    fields["tied_embeddings"] = r.flag("tie_word_embeddings", True)
+    if isinstance(rotated, list):
+        wanted = [int((layer + 1) % every != 0) for layer in range(len(rotated))]
+        if rotated != wanted:
+            raise r.fail(
+                "no_rope_layers", "unsupported order: such layers must come at regular steps"
+            )
+    return {**fields, "unrotated_every": every}
 
 
 def _gpt_oss(r: ConfigReader) -> Fields:
@@ -414,7 +411,10 @@ ARCHITECTURES: Final[Mapping[str, Callable[[ConfigReader], Fields]]] = {
     "deepseek_v2": _deepseek,
     "deepseek_v3": _deepseek,
     "phi3": _phi3,
+    "phimoe": _phimoe,
+    "smollm3": _smollm3,
     "gemma2": _gemma2,
+    "gemma3": _gemma3_whole,
     "gemma3_text": _gemma3,
     "gpt_oss": _gpt_oss,
     "gpt2": _gpt2,

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from archsim.errors import ConfigError
+from tests.workloads.test_hugging_face_files import FILES
 from workloads import load_model, parameters
 from workloads.hugging_face import NOT_TRANSFORMERS, import_config
 from workloads.hugging_face_readers import ARCHITECTURES
@@ -298,7 +299,8 @@ def test_an_imported_model_is_the_shipped_one(name):
 def test_neox():
     config = shape("gpt_neox", 6144, 24576, 44, 64, None, 50432, 2048, rotary_pct=0.25)
     assert parameters(import_config(config)) == 20_554_567_680
-    assert {item["model_type"] for item in CONFIGS.values()} | {"gpt_neox"} == set(ARCHITECTURES)
+    tested = {item["model_type"] for item in [*CONFIGS.values(), *FILES.values()]}
+    assert tested | {"gpt_neox"} == set(ARCHITECTURES)
 
 
 @pytest.mark.parametrize("kind", NOT_TRANSFORMERS)

@@ -1,0 +1,86 @@
+"""Keys of a Hugging Face configuration: read by type, remembered, and reported where wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from archsim.errors import ConfigError
+
+_ACTIVATIONS: Final = {
+    "relu": "relu",
+    "gelu": "gelu",
+    "gelu_new": "gelu-tanh",
+    "gelu_pytorch_tanh": "gelu-tanh",
+    "gelu_fast": "gelu-tanh",
+    "silu": "silu",
+    "swish": "silu",
+}
+
+
+class ConfigReader:
+    """Reads keys of a config file, remembers which, and reports what is missing or wrong.
+
+    Attributes
+    ----------
+    data, where
+        The keys, and what the file is called.
+    used
+        Keys that were read.
+    parts
+        Readers of maps within it.
+    """
+
+    def __init__(self, data: Mapping[str, object], where: str) -> None:
+        self.data = data
+        self.where = where
+        self.used: set[str] = set()
+        self.parts: list[ConfigReader] = []
+
+    def fail(self, key: str, message: str, given: object = None, allowed: str = "") -> ConfigError:
+        """Return an error about a key."""
+        return ConfigError(
+            f"{self.where}: {message}", path=key, given=given, allowed=allowed or None
+        )
+
+    def get(self, key: str, default: object = None) -> object:
+        """Return a value of any type."""
+        self.used.add(key)
+        value = self.data.get(key)
+        return default if value is None else value
+
+    def count(self, key: str, default: int | None = None) -> int:
+        """Return a whole number; required without a default."""
+        value = self.get(key, default)
+        if value is None:
+            raise self.fail(key, "required key is missing")
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise self.fail(key, "must be a whole number", value, "0 or more")
+        return value
+
+    def number(self, key: str, default: float) -> float:
+        """Return a number."""
+        value = self.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.fail(key, "must be a number", value)
+        return float(value)
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """Return a truth value."""
+        value = self.get(key, default)
+        if not isinstance(value, bool):
+            raise self.fail(key, "must be true or false", value)
+        return value
+
+    def activation(self, key: str, default: str) -> str:
+        """Return an activation function by our name."""
+        value = self.get(key, default)
+        if value not in _ACTIVATIONS:
+            raise self.fail(key, "unsupported activation", value, ", ".join(_ACTIVATIONS))
+        return _ACTIVATIONS[str(value)]
+
+    def only(self, key: str, allowed: object, default: object = None) -> None:
+        """Refuse any value but one."""
+        value = self.get(key, allowed if default is None else default)
+        if value != allowed:
+            raise self.fail(key, "unsupported value", value, str(allowed).lower())
