@@ -105,7 +105,7 @@ class TimelineExport:
         length_ps = timing.makespan_ps
         self._end_ps = shift_ps + length_ps
         if self.window is None:
-            slices = overview(timing)
+            slices: Iterable[Slice] = overview(timing)
             if timing.simulated > SPARE * self.max_slices:
                 slices = _thinned(slices, -(-length_ps // self.max_slices))
             self._add(timing, slices, shift_ps)
