@@ -91,7 +91,7 @@ def _experts(model: ModelConfig) -> str:
 def _positions(model: ModelConfig) -> str:
     text = model.positions
     if model.positions == "rotary":
-        text += f", base {model.rope_theta:g}"
+        text += f", base {model.rope_theta or 0.0:,.0f}"
         if model.rotary_fraction != 1.0:
             text += f", {model.rotary_dim} of {model.head_dim} elements"
         if model.unrotated_every:
