@@ -63,8 +63,10 @@ def test_a_command_is_one_that_exists(name: str, command: Command):
         return
     assert first[0] == "archsim"
     if len(first) > 2:
-        verb = COMMANDS.commands[first[1]]
-        with verb.make_context(first[1], first[2:]) as context:
+        verb, rest = COMMANDS.commands[first[1]], first[2:]
+        if hasattr(verb, "commands"):
+            verb, rest = verb.commands[rest[0]], rest[1:]
+        with verb.make_context(first[1], rest) as context:
             assert context.params
 
 
