@@ -94,12 +94,18 @@ class ChannelChecker:
         return self._buses.edge(self._commands[name], tick)
 
     def earliest(
-        self, name: str, fields: tuple[int, ...], bounds: Sequence[Bound] | None = None
+        self,
+        name: str,
+        fields: tuple[int, ...],
+        bounds: Sequence[Bound] | None = None,
+        *,
+        start: int = 1,
     ) -> int:
-        """Return the first tick at which a command is legal by distances, buses and edges."""
+        """Return the first tick from `start` on that distances, buses and edges allow a command."""
         command = self._commands[name]
         asked = self.bounds(name, fields) if bounds is None else bounds
-        first = max((bound.tick for bound in asked), default=1)
+        first = max((bound.tick for bound in asked), default=start)
+        first = max(first, start)
         tick = self.aligned(name, max(first, self._buses.earliest(command)))
         while self._buses.problems(tick, command, fields):
             tick = self.aligned(name, tick + 1)

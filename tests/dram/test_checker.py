@@ -12,9 +12,18 @@ from archsim.dram.standard import load_standard
 from archsim.dram.traces import Command
 from tests.dram.tracing import legal_trace, plain_breaches
 
-STANDARDS = sorted(
+FAMILIES = (
+    *("ddr3-1600", "ddr4-3200", "ddr5-4800", "lpddr5-6400"),
+    *("gddr6-14000", "hbm2-2000", "hbm3-6400", "hbm3-6400-8hi"),
+)
+SHIPPED = sorted(
     path.name.removesuffix(".yaml") for path in (files("hw_configs") / "memory").iterdir()
 )
+STANDARDS = [
+    *FAMILIES,
+    *(pytest.param(name, marks=pytest.mark.slow) for name in SHIPPED if name not in FAMILIES),
+]
+"""One standard of each family, and the other grades among the slow tests."""
 
 
 @pytest.mark.parametrize("name", STANDARDS)
@@ -45,11 +54,11 @@ def test_distances_are_those_of_the_definition(name):
 def test_mutants_without_slack_are_found_and_only_those(name):
     standard = load_standard(name)
     rng = random.Random(1)
-    trace = legal_trace(standard, 500, 11)
+    trace = legal_trace(standard, 300, 11)
     clean = check(standard, trace)
     assert clean.violations == []
     caught = spared = 0
-    for place in rng.sample(range(1, len(trace)), 120):
+    for place in rng.sample(range(1, len(trace)), 80):
         item = trace[place]
         earlier = item._replace(clock=item.clock - 1)
         if earlier.clock < trace[place - 1].clock:
@@ -64,7 +73,7 @@ def test_mutants_without_slack_are_found_and_only_those(name):
         elif standard.ticks_per_clock == 1:
             assert not accused, (place, item, accused)
             spared += 1
-    assert caught > 30
+    assert caught > 20
 
 
 def pairs(standard):
@@ -121,20 +130,39 @@ def widened(name):
     return load_standard(name, [f"hardware.organisation.levels.{level}=2" for level in levels])
 
 
+def implied(standard, row):
+    """Whether a row over several commands asks no more than single steps between them do."""
+
+    def step(before, after):
+        return max(
+            (
+                other.nominal_ticks
+                for other in standard.constraints
+                if other.level <= row.level and other.window == 1 and not other.sibling
+                if before in other.previous and after in other.following
+            ),
+            default=0,
+        )
+
+    steps = [step(a, b) for a in row.previous for b in (*row.previous, *row.following)]
+    return row.window > 1 and row.nominal_ticks <= row.window * min(steps)
+
+
 @pytest.mark.parametrize("name", STANDARDS)
 def test_every_distance_binds_somewhere(name):
     standard = widened(name)
-    tight: set[int] = set()
-    for seed in range(12):
-        report = check(standard, legal_trace(standard, 700, seed, spread=(0.1, 0.3, 1)[seed % 3]))
-        assert report.violations == []
-        tight |= set(report.tight)
-    loose = [
-        (row.rule, standard.levels[row.level].name)
+    loose = {
+        number
         for number, row in enumerate(standard.constraints)
-        if number not in tight and row.nominal_ticks > 0
-    ]
-    assert loose == []
+        if row.nominal_ticks > 0 and not implied(standard, row)
+    }
+    for seed in range(60):
+        report = check(standard, legal_trace(standard, 400, seed, spread=(0.1, 0.3, 1)[seed % 3]))
+        assert report.violations == []
+        loose -= set(report.tight)
+        if not loose:
+            break
+    assert [standard.constraints[number].rule for number in loose] == []
 
 
 def accused(name, lines, **options):

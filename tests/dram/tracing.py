@@ -24,9 +24,9 @@ def legal_trace(standard, length, seed, *, spread=1.0):
         place = tuple(fields[:bank_level])
         scope = place[:scope_level]
         open_here = {bank for bank in rows if bank[:scope_level] == scope}
-        if rng.random() < 0.02 and not open_here:
+        if rng.random() < 0.1 and not open_here:
             name = rng.choice(sorted({"REFab", "RFMab"} & names))
-        elif rng.random() < 0.02:
+        elif rng.random() < 0.06 or (trace and trace[-1].name == "RD" and rng.random() < 0.1):
             name = "PREab"
         elif place not in rows and rng.random() < 0.05 and "REFpb" in names:
             name = rng.choice(sorted({"REFpb", "RFMpb"} & names))
@@ -40,6 +40,7 @@ def legal_trace(standard, length, seed, *, spread=1.0):
         steps = {"ACT1": ["ACT1", "ACT2"]}.get(name, [name])
         if name in ("RD", "RDA", "WR", "WRA") and "CAS_RD" in names:
             steps.insert(0, "CAS_RD" if name.startswith("RD") else "CAS_WR")
+            tick = max(tick, checker.earliest(name, tuple(fields)) - 1)
         for step in steps:
             tick = issue(checker, trace, step, tuple(fields), tick, rng)
         for bank in [place] if ALL not in fields else open_here:
@@ -52,11 +53,9 @@ def legal_trace(standard, length, seed, *, spread=1.0):
 
 def issue(checker, trace, name, fields, tick, rng):
     """Issue a command at its first legal tick from `tick` on; return that tick."""
-    tick = max(tick, checker.earliest(name, fields))
-    if rng.random() < 0.1 and name not in ("ACT2", "RD", "WR", "RDA", "WRA"):
+    if rng.random() < 0.1 and name in ("ACT", "PREpb", "PREab"):
         tick += rng.randrange(20)
-    while checker.problems(Command(tick, name, fields), []):
-        tick += 1
+    tick = checker.earliest(name, fields, start=tick)
     item = Command(tick, name, fields)
     trace.append(item)
     checker.record(item)
