@@ -63,8 +63,14 @@ def read_workload(load: Mapping[str, Json]) -> Workload:
                 raise ConfigError(NOT_A_RUN, path="workload.requests", given=group)
             number, new, history = (count for count in group if isinstance(count, int))
             requests += [(new, history)] * number
-        precision = value(load, "precision", str)
-        return load_mixed(model, requests, precision=precision, routing=routing)
+        return load_mixed(
+            model,
+            requests,
+            precision=value(load, "precision", str),
+            routing=routing,
+            dequantise=value(load, "dequantise", bool),
+            sampled=value(load, "sampled", int),
+        )
     return build_workload(
         model,
         phase=value(load, "phase", str),

@@ -11,7 +11,7 @@ from archsim.numberformat import Precision, parse_precision
 from workloads.layers.layer_builder import Step
 from workloads.model import ModelConfig, load_model
 from workloads.routing_plan import Routing
-from workloads.sizes import MAX_COUNT
+from workloads.sizes import MAX_COUNT, check_sampled
 from workloads.stages import build_stages
 from workloads.workload import Workload
 
@@ -25,6 +25,8 @@ def load_mixed(
     *,
     precision: Precision | str = "",
     routing: Routing = "uniform",
+    dequantise: bool = False,
+    sampled: int = 0,
 ) -> Workload:
     """Build one pass over the new positions of several requests.
 
@@ -35,7 +37,7 @@ def load_mixed(
     requests
         ``(new positions, history)`` of each: a whole prompt is (n, 0), a later chunk (n, h), a
         decode step (1, h), a verified draft (q, h).
-    precision, routing
+    precision, routing, dequantise, sampled
         As in :func:`workloads.load_workload`.
 
     Raises
@@ -77,7 +79,17 @@ def load_mixed(
     groups = tuple((counts[pair], *pair) for pair in sorted(counts, reverse=True))
     formats = parse_precision(precision) if isinstance(precision, str) else precision
     total = sum(number * new for number, new, _ in groups)
-    step = Step(1, total, 0, formats, routing=routing, requests=groups)
+    check_sampled(config, sampled)
+    step = Step(
+        1,
+        total,
+        0,
+        formats,
+        routing=routing,
+        requests=groups,
+        dequantise=dequantise,
+        sampled=sampled,
+    )
     longest = max(new + history for new, history in requests)
     warnings: tuple[str, ...] = ()
     if longest > config.max_context:
@@ -96,4 +108,6 @@ def load_mixed(
         warnings,
         routing=routing,
         requests=groups,
+        dequantise=dequantise,
+        sampled=sampled,
     )

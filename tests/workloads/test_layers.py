@@ -196,3 +196,15 @@ def test_matmul_dimensions_of_a_grouped_layer():
     logits = stages(model, batch=3, context=5)["head"].cascade.einsum("logits").matmul()
     assert (logits.batch, logits.m, logits.n, logits.k) == (1, 3, 17, 10)
     assert (logits.lhs_elements, logits.rhs_elements, logits.out_elements) == (30, 170, 51)
+
+
+def test_sinusoidal_positions_are_added_to_the_embedding():
+    model = plain.tiny_model(positions="sinusoidal", rope_theta=None, embedding_scale=2.0)
+    weights = plain.random_weights(model)
+    assert "WPE" not in weights["embedding"]
+    embedding = stages(model, context=3)["embedding"]
+    sines = np.random.default_rng(1).normal(size=(3, model.hidden_size))
+    made = embedding.execute({**weights["embedding"], "TOK": [[4, 0, 9]], "SINE": sines})["Y"]
+    expected = 2.0 * weights["embedding"]["WTE"][[4, 0, 9]] + sines
+    np.testing.assert_allclose(made[0], expected, rtol=1e-12)
+    assert "query_rotary" not in str(stages(model, context=3)["layer"])

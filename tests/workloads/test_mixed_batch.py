@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from archsim.errors import WorkloadError
+from archsim.run_config import read_workload, write_workload
 from tests.workloads import plain_transformer as plain
 from tests.workloads.test_variants import MODELS, kinds, stages
 from workloads import load_mixed, load_workload
@@ -100,6 +101,27 @@ def test_macs_are_those_of_the_requests_alone(name):
         total = sum(item.get(layer, 0) for item in expected)
         assert macs_by_layer(batch).get(layer, 0) == total, layer
     assert batch.num_parameters() == alone[0].num_parameters()
+
+
+@pytest.mark.parametrize("name", ["latent, either form", "window", "sinks"])
+def test_caches_with_scales_hold_the_same_values(name):
+    model = MIXED[name]
+    weights = plain.random_weights(model)["layer"]
+    rows = np.random.default_rng(7).normal(size=(1, 5, model.hidden_size))
+    requests = [(3, 0), (2, 0)]
+    positions = np.array([0, 1, 2, 0, 1])
+    made = []
+    for options in ({}, {"precision": "kv=int8:g2:fp16", "dequantise": True, "sampled": 2}):
+        batch = load_mixed(model, requests, **options)
+        layer = next(item.cascade for item in batch.stages if item.name == "layer")
+        caches = {
+            tensor.name: np.full(tensor.shape(layer), np.nan) for tensor in layer.role_tensors("kv")
+        }
+        made.append(plain.run_stage(model, layer, weights, rows, positions, caches)["Y"])
+    np.testing.assert_allclose(made[1], made[0], rtol=1e-9)
+    assert batch.stages[-1].cascade.einsum("sample_choice")
+    again = read_workload(write_workload(batch))
+    assert again == batch
 
 
 @pytest.mark.parametrize(
