@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from archsim.cli import calibrate as calibrate_commands
 from archsim.cli import cascade as cascade_commands
+from archsim.cli import dram as dram_commands
 from archsim.cli import model as model_commands
 from archsim.cli import rtl as rtl_commands
 
@@ -21,7 +23,9 @@ app = typer.Typer(
 
 app.add_typer(cascade_commands.commands, name="cascade")
 app.add_typer(model_commands.commands, name="model")
+app.add_typer(calibrate_commands.commands, name="calibrate")
 app.add_typer(rtl_commands.commands, name="rtl")
+app.add_typer(dram_commands.commands, name="dram")
 
 Phase = Annotated[str | None, typer.Option(help="prefill, decode or generate.")]
 Batch = Annotated[int | None, typer.Option(help="Sequences side by side.")]
@@ -34,7 +38,7 @@ Mappers = Annotated[
     list[str] | None,
     typer.Option("--mapper", metavar="CLASS=ID", help="Mapper of a class; a bare ID: attention."),
 ]
-Fidelity = Annotated[str, typer.Option(help="roofline or tile.")]
+Fidelity = Annotated[str, typer.Option(help="roofline, analytic or tile.")]
 Fallback = Annotated[
     bool,
     typer.Option("--fidelity-fallback", help="Let a lower rung stand in where one is missing."),
@@ -250,7 +254,7 @@ def list_(
         str,
         typer.Argument(
             metavar="KIND",
-            help="hardware, models, mappers, components, suites, benches or figures.",
+            help="hardware, memories, models, mappers, components, suites, benches, figures.",
         ),
     ],
     as_json: AsJson = False,
@@ -267,6 +271,10 @@ def validate(
     data: Annotated[
         Path | None, typer.Option(metavar="FILE_OR_DIR", help="Score these cases instead.")
     ] = None,
+    unseen: Annotated[
+        str | None,
+        typer.Option(metavar="GPU", help="Suite gpu: one GPU, without constants fitted to it."),
+    ] = None,
     as_json: AsJson = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also save it as JSON.")
@@ -275,7 +283,7 @@ def validate(
     """Score predictions against measured numbers."""
     from archsim.cli import scoring
 
-    return scoring.validate(suite, data, output=output, as_json=as_json)
+    return scoring.validate(suite, data, unseen=unseen, output=output, as_json=as_json)
 
 
 @app.command()

@@ -11,7 +11,10 @@ from archsim.errors import ConfigError, nearest
 if TYPE_CHECKING:
     from archsim.registry import Registry
 
-KINDS: Final = ("hardware", "models", "mappers", "components", "suites", "benches", "figures")
+KINDS: Final = (
+    *("hardware", "memories", "models", "mappers", "components", "suites", "benches"),
+    "figures",
+)
 
 
 class Listing(NamedTuple):
@@ -88,6 +91,39 @@ def _hardware() -> Listing:
         rows.append([name, family, f"{2 * peak / 1e12:.4g}", shown, rate, levels])
     columns = ("machine", "family", ">bf16 TFLOPS", ">memory", ">bandwidth", "memory levels")
     return Listing(columns, records, rows)
+
+
+def _memories() -> Listing:
+    from archsim.dram.standard import load_standard
+    from archsim.registry import memory
+    from archsim.report.layout import quantity
+
+    records: list[dict[str, object]] = []
+    rows = []
+    for name in memory.yaml_names():
+        try:
+            standard = load_standard(name)
+        except ConfigError as error:
+            records.append({"name": name, "error": str(error)})
+            rows.append([name, "", "", "", "", f"broken: {error}"])
+            continue
+        records.append(
+            {
+                "name": name,
+                "family": standard.family,
+                "peak_bytes_per_s": standard.peak_bytes_per_s,
+                "capacity_bytes": standard.capacity_bytes,
+                "clock_ps": standard.clock_ps,
+                "banks": standard.num_banks,
+                "mark": standard.mark,
+            }
+        )
+        peak = quantity(standard.peak_bytes_per_s, "bandwidth")
+        capacity = quantity(standard.capacity_bytes, "bytes")
+        row = [name, standard.family, peak, capacity, str(standard.num_banks), standard.mark]
+        rows.append(row)
+    columns = ("memory", "family", ">peak", ">capacity", ">banks", "numbers")
+    return Listing(columns, records, rows, "of one channel")
 
 
 def _models() -> Listing:
@@ -186,6 +222,7 @@ def _first_line(item: object) -> str:
 
 _LISTERS: Final = {
     "hardware": _hardware,
+    "memories": _memories,
     "models": _models,
     "mappers": _mappers,
     "components": _components,

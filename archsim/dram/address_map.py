@@ -112,6 +112,13 @@ class AddressMap:
         """Bits of a block's number."""
         return sum(piece.bits for piece in self.pieces)
 
+    def step(self, name: str) -> int:
+        """Return the distance in blocks of neighbours in a field, all else equal (XORs apart)."""
+        for piece in self.pieces:
+            if piece.name == name and piece.low == 0:
+                return 1 << piece.at
+        return 1
+
     def decode(self, blocks: Ints) -> Decoded:
         """Return where blocks are; numbers beyond the memory wrap around."""
         values = {name: np.zeros(len(blocks), dtype=np.int64) for name in self.names}

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.dram import layout as at
+from archsim.errors import ConfigError
 
 if TYPE_CHECKING:
     from archsim.dram.controller import ControllerConfig
@@ -51,12 +52,15 @@ class Rules:
     within, between
         By (level, earlier command): {(later command, window): ticks} within a node, and
         {later command: ticks} between the nodes under one parent.
+    counted
+        By (level, earlier command): the commands that count together for its windows.
     """
 
     nodes: tuple[int, ...]
     joined: tuple[int, ...]
     within: dict[tuple[int, int], dict[tuple[int, int], int]]
     between: dict[tuple[int, int], dict[int, int]]
+    counted: dict[tuple[int, int], tuple[int, ...]]
 
 
 def roles_of(standard: Standard) -> dict[int, int]:
@@ -71,9 +75,17 @@ def rules_of(standard: Standard) -> Rules:
     nodes, joined = _join_levels(standard)
     within: dict[tuple[int, int], dict[tuple[int, int], int]] = {}
     between: dict[tuple[int, int], dict[int, int]] = {}
+    counted: dict[tuple[int, int], tuple[int, ...]] = {}
     for rule in standard.constraints:
         level = joined[rule.level]
         for first in rule.previous:
+            if rule.window > 1:
+                group = tuple(sorted(roles[index] for index in rule.previous))
+                if counted.setdefault((level, roles[first]), group) != group:
+                    raise ConfigError(
+                        f"{standard.name}: a command counts for two windows of one level",
+                        given=standard.commands[first].name,
+                    )
             for second in rule.following:
                 ticks = standard.gap(rule, first, second)
                 if ticks <= 0:
@@ -88,7 +100,7 @@ def rules_of(standard: Standard) -> Rules:
         for second, other in enumerate(standard.commands):
             if command.bus == other.bus and command.ticks > 1:
                 _keep(within, 0, roles[first], roles[second], 1, command.ticks)
-    return Rules(nodes, joined, within, between)
+    return Rules(nodes, joined, within, between, counted)
 
 
 def _keep(
@@ -201,15 +213,24 @@ def _distances(table: _Table, rules: Rules) -> None:
 
 
 def _pasts(table: _Table, rules: Rules) -> int:
-    """Add where the last issue ticks of commands with windows are kept; return their number."""
+    """Add where the last issue ticks of commands with windows are kept; return their number.
+
+    Commands that count together share a place.
+    """
     places, depths, total = [], [], 0
+    known: dict[tuple[int, tuple[int, ...]], int] = {}
     for level, nodes in enumerate(rules.nodes):
         for command in range(at.ROLES):
-            windows = [window for _, window in rules.within.get((level, command), {})]
-            depth = max(windows, default=1)
-            places.append(total if depth > 1 else -1)
+            group = rules.counted.get((level, command), ())
+            depth = max(
+                (window for member in group for _, window in rules.within.get((level, member), {})),
+                default=1,
+            )
+            if group and (level, group) not in known:
+                known[level, group] = total
+                total += nodes * depth
+            places.append(known[level, group] if group else -1)
             depths.append(depth)
-            total += nodes * depth if depth > 1 else 0
     table.add(at.AT_PAST_OF, places)
     table.add(at.AT_PAST_DEPTH, depths)
     return total

@@ -283,6 +283,6 @@ def load_standard(name: str, overrides: Sequence[str] = ()) -> Standard:
     ConfigError
         Unknown id, unreadable file, or numbers that contradict each other.
     """
-    from archsim.dram.standard_loading import read_standard
+    from archsim.dram.standard_loading import read_memory
 
-    return read_standard(name, overrides)
+    return read_memory(name, overrides).standard

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
 
-from archsim.config.document import Document, find_document, load_document
+from archsim import registry
+from archsim.config.document import Document, build_document, load_document
 from archsim.config.overrides import apply_overrides, parse_override
 from archsim.config.schema import key_paths, validate_model
 from archsim.dram.consistency import check_organisation, check_timings
+from archsim.dram.controller import MemoryConfig
 from archsim.dram.energy import resolve_energy
 from archsim.dram.standard import Command, Constraint, Level, Refresh, Standard
 from archsim.dram.standard_file import StandardConfig
@@ -16,36 +19,61 @@ from archsim.dram.vocabulary import LEVELS, MEANINGS, REQUIRED
 from archsim.errors import ConfigError, nearest
 from archsim.expression import Expression
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 ROOT = "hardware"
 
 
-def read_standard(name: str, overrides: Sequence[str] = ()) -> Standard:
-    """Load, override, validate and resolve a standard."""
-    from pathlib import Path as FilePath
+@dataclass(frozen=True)
+class LoadedMemory:
+    """A memory's file, read and resolved.
 
-    path: Path = find_document(name, ROOT, FilePath())
-    document = load_document(path, kind=ROOT)
-    if overrides:
-        known = key_paths(StandardConfig, ROOT)
-        document = apply_overrides(
-            document, [parse_override(text) for text in overrides], known=known
-        )
-    return resolve_standard(document)
+    Attributes
+    ----------
+    standard
+        The devices of a channel.
+    config
+        Everything that the file says.
+    document
+        The file's data, places and sources.
+    """
+
+    standard: Standard
+    config: MemoryConfig
+    document: Document
 
 
-def resolve_standard(document: Document) -> Standard:
-    """Return the standard of a document.
+def read_memory(name: str, overrides: Sequence[str] = ()) -> LoadedMemory:
+    """Load, override, validate and resolve a memory, or a standard with the default controller.
 
     Raises
     ------
     ConfigError
         Anything wrong in the file, with its place.
     """
-    config = validate_model(StandardConfig, document.data, document, ROOT)
-    return _Resolver(document, config).standard()
+    is_path = "/" in name or name.endswith((".yaml", ".yml"))
+    document = load_document(Path(name) if is_path else registry.memory.find_yaml(name), kind=ROOT)
+    if "timings" not in document.data:
+        raise ConfigError(
+            "is not the file of a memory: it has no timings",
+            given=name,
+            allowed=registry.memory.yaml_names(),
+            hint=nearest(name, registry.memory.yaml_names()),
+        )
+    if overrides:
+        known = key_paths(MemoryConfig, ROOT)
+        document = apply_overrides(
+            _with_controller(document), [parse_override(text) for text in overrides], known=known
+        )
+    config = validate_model(MemoryConfig, document.data, document, ROOT)
+    return LoadedMemory(_Resolver(document, config).standard(), config, document)
+
+
+def _with_controller(document: Document) -> Document:
+    """Return the document with an empty map for the controller, so that overrides find it."""
+    tree = document.tree
+    if tree is None or not isinstance(tree.value, dict) or "controller" in tree.value:
+        return document
+    entries = {**tree.value, "controller": tree.replaced({})}
+    return build_document(tree.replaced(entries), document.kind, files=document.files)
 
 
 class _Resolver:
