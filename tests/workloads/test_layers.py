@@ -202,9 +202,9 @@ def test_sinusoidal_positions_are_added_to_the_embedding():
     model = plain.tiny_model(positions="sinusoidal", rope_theta=None, embedding_scale=2.0)
     weights = plain.random_weights(model)
     assert "WPE" not in weights["embedding"]
-    embedding = stages(model, context=3)["embedding"]
+    embedding = stages(model, context=3)["embedding"].cascade
     sines = np.random.default_rng(1).normal(size=(3, model.hidden_size))
     made = embedding.execute({**weights["embedding"], "TOK": [[4, 0, 9]], "SINE": sines})["Y"]
     expected = 2.0 * weights["embedding"]["WTE"][[4, 0, 9]] + sines
     np.testing.assert_allclose(made[0], expected, rtol=1e-12)
-    assert "query_rotary" not in str(stages(model, context=3)["layer"])
+    assert "query_rotary" not in str(stages(model, context=3)["layer"].cascade)
