@@ -120,7 +120,8 @@ class TimelineExport:
             before = self._held
             self._held += count_slices(timing, begin_ps, end_ps)
             if before <= self.max_slices < self._held:
-                room = self.max_slices - before
+                # Some room is left for the slices of layers and einsums around them.
+                room = (self.max_slices - before) * 15 // 16
                 self._fitting_ps = shift_ps + _longest(timing, begin_ps, end_ps, room)
             if self._held <= self.max_slices:
                 repeats = _Repeats(timing, begin_ps, end_ps)
