@@ -111,12 +111,16 @@ def account(mapped: MappedPass, timing: Timing, machine: Machine) -> Totals:
     """Return the totals of one pass that the engine has timed with its critical path."""
     program = mapped.program
     useful: dict[str, Fraction] = {}
-    shares = _useful_shares(mapped)
+    made: dict[tuple[str, str], int] = {}
     for op, instances in enumerate(timing.instance_counts):
         for (component, action, _), count in program.counts[op].items():
             if action == "mac":
-                share = shares.get(program.tags[op].get("einsum", ""), Fraction(1))
-                useful[component] = useful.get(component, Fraction(0)) + instances * count * share
+                key = (component, program.tags[op].get("einsum", ""))
+                made[key] = made.get(key, 0) + instances * count
+    shares = _useful_shares(mapped, made)
+    for (component, einsum), count in made.items():
+        share = shares.get(einsum, Fraction(1))
+        useful[component] = useful.get(component, Fraction(0)) + count * share
     layers: Counter[str] = Counter()
     path: Counter[tuple[str, str]] = Counter()
     for part in timing.attribution:
@@ -138,14 +142,30 @@ def account(mapped: MappedPass, timing: Timing, machine: Machine) -> Totals:
     )
 
 
-def _useful_shares(mapped: MappedPass) -> dict[str, Fraction]:
-    """Return the fraction of the MACs of each einsum's full box that the workload defines."""
+def _useful_shares(mapped: MappedPass, made: Mapping[tuple[str, str], int]) -> dict[str, Fraction]:
+    """Return the fraction of the MACs made for each einsum that the workload defines.
+
+    Parameters
+    ----------
+    mapped
+        What ran.
+    made
+        MACs by component and einsum; masked points and padding may be among them.
+    """
+    needed: dict[str, int] = {}
+    for stage in mapped.stages:
+        for fragment in stage.fragments:
+            for einsum in fragment.cascade.einsums:
+                if einsum.dense_macs():
+                    macs = stage.repeat * einsum.macs()
+                    needed[einsum.name] = needed.get(einsum.name, 0) + macs
+    total: dict[str, int] = {}
+    for (_, name), count in made.items():
+        total[name] = total.get(name, 0) + count
     return {
-        einsum.name: Fraction(einsum.macs(), einsum.dense_macs())
-        for stage in mapped.stages
-        for fragment in stage.fragments
-        for einsum in fragment.cascade.einsums
-        if einsum.dense_macs()
+        name: min(Fraction(1), Fraction(macs, total[name]))
+        for name, macs in needed.items()
+        if total.get(name)
     }
 
 

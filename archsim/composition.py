@@ -16,7 +16,7 @@ from archsim.config.overrides import group_overrides
 from archsim.engine import run_program
 from archsim.errors import ConfigError, nearest
 from archsim.machine import Machine, build_machine, load_hardware
-from archsim.mapped_model import ModelMapper, choose_mappers
+from archsim.mapped_model import ModelMapper, check_options, choose_mappers
 from archsim.mapping import Infeasible, Json, MappingCache
 from archsim.mapping_cache import DiskCache
 from archsim.request import FIDELITIES, STAND_INS
@@ -48,6 +48,7 @@ def simulate(
     new_tokens: int | None = None,
     precision: str | None = None,
     mapper: Mapping[str, str] | None = None,
+    mapper_options: Mapping[str, Mapping[str, Json]] | None = None,
     fidelity: str = "tile",
     fidelity_fallback: bool = False,
     overrides: Sequence[str] = (),
@@ -71,9 +72,11 @@ def simulate(
         As in :func:`workloads.load_workload`; None takes its default.
     mapper
         Mapper id by mapper class, over the machine's defaults.
+    mapper_options
+        Options of the mapper of a class, such as ``{"attention": {"interleave": False}}``.
     fidelity
-        ``roofline`` (closed-form bound) or ``tile`` (engine at tile granularity); ``analytic`` and
-        ``command`` are rungs that no operation has yet.
+        ``roofline`` (closed-form bound), ``analytic`` (closed form of a mapping) or ``tile``
+        (engine at tile granularity); ``command`` is a rung that no operation has yet.
     fidelity_fallback
         Whether another rung may stand in for one that an operation lacks.
     overrides
@@ -138,10 +141,12 @@ def simulate(
         raise ConfigError(
             "must be a fraction", path="options.slack", given=slack, allowed="a number from 0 to 1"
         )
+    mappers = choose_mappers(machine, mapper or {})
     record = RunRecord(
         machine=machine,
         workload=load,
-        mappers=choose_mappers(machine, mapper or {}),
+        mappers=mappers,
+        mapper_options=check_options(mappers, mapper_options or {}),
         requested=fidelity,
         fidelity=used,
         fidelity_fallback=fidelity_fallback,
@@ -168,6 +173,11 @@ def simulate_config(config: Mapping[str, Json]) -> Result:
         build_machine(hardware),
         read_workload(load),
         mapper={name: value(mapper, name, str) for name in mapper},
+        mapper_options={
+            name: part(chosen, name)
+            for chosen in (part(options, "mapper_options"),)
+            for name in chosen
+        },
         fidelity=value(options, "fidelity", str),
         fidelity_fallback=value(options, "fidelity_fallback", bool),
         ignore_capacity=value(options, "ignore_capacity", bool),
@@ -235,7 +245,15 @@ def _run(
     """Run all passes of a workload: check, bound, map, time, account."""
     workload, machine = record.workload, record.machine
     model_mapper = ModelMapper(
-        machine, record.mappers, _makespan_ps, cache, record.seed, {"slack": record.slack}
+        machine,
+        record.mappers,
+        _makespan_ps,
+        cache,
+        record.seed,
+        {"slack": record.slack},
+        mapper_options=record.mapper_options,
+        fidelity=record.fidelity,
+        fallback=record.fidelity_fallback,
     )
     if record.fidelity == "roofline" and not record.ignore_capacity:
         shortage = check_capacity(workload, machine)

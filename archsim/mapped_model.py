@@ -16,6 +16,7 @@ from archsim.config.hashing import content_hash
 from archsim.errors import ConfigError, MappingError, nearest
 from archsim.fragments import Fragment, cut
 from archsim.mapping import (
+    ClosedFormMapping,
     FragmentMapping,
     Infeasible,
     Json,
@@ -37,14 +38,27 @@ Evaluate = Callable[[Program], int]
 
 @dataclass(frozen=True)
 class Piece:
-    """A mapped fragment with its program; what it takes alone is found when it is asked for."""
+    """A mapped fragment with its program; what it takes alone is found when it is asked for.
+
+    Attributes
+    ----------
+    mapping
+        How it is mapped.
+    evaluate
+        Exact makespan of a program in ps.
+    rung
+        ``tile``, or ``analytic`` where the mapping has a closed form and the run asks for it.
+    """
 
     mapping: FragmentMapping
     evaluate: Evaluate
+    rung: str = "tile"
 
     @cached_property
     def program(self) -> Program:
-        """The program of the fragment."""
+        """The program of the fragment, tile by tile or its closed form."""
+        if self.rung == "analytic" and isinstance(self.mapping, ClosedFormMapping):
+            return self.mapping.analytic()
         return self.mapping.program()
 
     @cached_property
@@ -85,6 +99,16 @@ class MappedPass:
     stages: tuple[MappedStage, ...]
     residency: Residency
     program: Program
+
+    @property
+    def rungs(self) -> dict[str, str]:
+        """The rung of each mapper class; ``tile`` where one of its fragments has no other."""
+        found: dict[str, str] = {}
+        for stage in self.stages:
+            for fragment, piece in zip(stage.fragments, stage.pieces, strict=True):
+                known = found.get(fragment.mapper_class, piece.rung)
+                found[fragment.mapper_class] = piece.rung if known == piece.rung else "tile"
+        return found
 
     @property
     def fused_tensors(self) -> dict[str, frozenset[str]]:
@@ -143,6 +167,38 @@ def choose_mappers(machine: Machine, choices: Mapping[str, str]) -> dict[str, Ma
     return chosen
 
 
+def check_options(
+    mappers: Mapping[str, Mapper], options: Mapping[str, Mapping[str, Json]]
+) -> Mapping[str, Mapping[str, Json]]:
+    """Return options by mapper class if every mapper has those it is given.
+
+    Raises
+    ------
+    ConfigError
+        An unknown class, or an option that its mapper does not have.
+    """
+    for name, chosen in options.items():
+        if name not in mappers:
+            raise ConfigError(
+                "there is no such mapper class",
+                path=f"mapper.{name}",
+                given=name,
+                allowed=sorted(mappers),
+                hint=nearest(name, mappers),
+            )
+        known = sorted(mappers[name].options)
+        for option in chosen:
+            if option not in known:
+                raise ConfigError(
+                    f"mapper {mappers[name].id} has no such option",
+                    path=f"mapper.{name}.{option}",
+                    given=option,
+                    allowed=known,
+                    hint=nearest(option, known),
+                )
+    return options
+
+
 def _mapper(name: str) -> Mapper:
     made = registry.mappers.get(name)
     mapper = made() if callable(made) else made
@@ -167,6 +223,10 @@ class ModelMapper:
         Seed of everything random.
     options
         Options of the run for mappers; each gets those that it takes.
+    mapper_options
+        Options of the mapper of a class.
+    fidelity, fallback
+        Rung of the run, and whether tiles may stand in where a mapping has no closed form.
     pieces
         Fragments mapped so far, by content: passes of one run share most of them.
     """
@@ -178,6 +238,9 @@ class ModelMapper:
     seed: int = 0
     options: Mapping[str, Json] = field(default_factory=dict)
     pieces: dict[str, Piece | Infeasible] = field(default_factory=dict)
+    mapper_options: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    fidelity: str = "tile"
+    fallback: bool = False
 
     def map(self, workload: Workload) -> MappedPass | Infeasible:
         """Map one pass: every choice of residency is tried, the fastest is kept.
@@ -225,6 +288,8 @@ class ModelMapper:
             },
             "seed": self.seed,
             "options": dict(self.options),
+            "mapper_options": {k: dict(v) for k, v in sorted(self.mapper_options.items())},
+            "fidelity": self.fidelity,
             "stages": [
                 [stage.name, stage.repeat, stage.cascade.signature()] for stage in workload.stages
             ],
@@ -260,8 +325,29 @@ class ModelMapper:
             if isinstance(mapping, Infeasible):
                 self.pieces[key] = mapping
             else:
-                self.pieces[key] = Piece(mapping, self.evaluate)
+                self.pieces[key] = Piece(mapping, self.evaluate, self._rung(fragment, mapping))
         return self.pieces[key]
+
+    def _rung(self, fragment: Fragment, mapping: FragmentMapping) -> str:
+        """Return the rung at which a fragment runs.
+
+        Raises
+        ------
+        ConfigError
+            The run asks for closed forms, the mapping has none, and nothing may stand in.
+        """
+        if self.fidelity != "analytic":
+            return "tile"
+        if isinstance(mapping, ClosedFormMapping):
+            return "analytic"
+        if self.fallback:
+            return "tile"
+        raise ConfigError(
+            f"{fragment.cascade.name} has no closed form with mapper {mapping.mapper}",
+            path="options.fidelity",
+            given="analytic",
+            allowed="roofline, tile, or --fidelity-fallback to let tile stand in",
+        )
 
     def _map(self, fragment: Fragment, placement: Placement) -> FragmentMapping | Infeasible:
         mapper = self.mappers.get(fragment.mapper_class)
@@ -278,6 +364,7 @@ class ModelMapper:
             )
         context = MapContext(self.evaluate, placement, self.cache, self.seed)
         options = {name: self.options[name] for name in sorted(mapper.options & set(self.options))}
+        options |= self.mapper_options.get(fragment.mapper_class, {})
         return mapper.map(fragment.cascade, self.machine, options, context)
 
 

@@ -155,6 +155,14 @@ class FragmentMapping(Protocol):
 
 
 @runtime_checkable
+class ClosedFormMapping(FragmentMapping, Protocol):
+    """A mapping that also has a closed form, for the rung ``analytic``."""
+
+    def analytic(self) -> Program:
+        """Return the closed form as a program of few operations, with all counts."""
+
+
+@runtime_checkable
 class Mapper(Protocol):
     """A mapping strategy, found by its registry name."""
 

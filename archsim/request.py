@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from archsim.errors import ConfigError, Location, nearest
 
 if TYPE_CHECKING:
+    from archsim.mapping import Json
     from archsim.results import Result
     from archsim.run_record import TimedPass
 
 FIDELITIES: Final = ("roofline", "analytic", "tile", "command")
 """Rungs that a run can ask for, from bound to detail."""
 
-STAND_INS: Final = {"analytic": "tile", "command": "tile"}
+STAND_INS: Final = {"command": "tile"}
 """Rungs that no operation has yet, and the one that may stand in for each."""
 
 OPTION_KINDS: Final[dict[str, type]] = {
@@ -58,6 +59,8 @@ class RunRequest:
         Sequences, prompt or KV length in tokens, new tokens per sequence.
     mapper
         ``CLASS=ID`` choices; a bare ``ID`` sets the attention mapper.
+    mapper_options
+        Options of the mapper of a class, as ``--set mapper.CLASS.OPTION=VALUE`` gives them.
     fidelity, fidelity_fallback
         Rung of the fidelity ladder, and whether a lower one may stand in where it is missing.
     precision
@@ -79,6 +82,7 @@ class RunRequest:
     context: int | None = None
     new_tokens: int | None = None
     mapper: Sequence[str] = ()
+    mapper_options: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     fidelity: str = "tile"
     fidelity_fallback: bool = False
     precision: str | None = None
@@ -119,6 +123,7 @@ class RunRequest:
             new_tokens=resolved.new_tokens,
             precision=resolved.precision,
             mapper=mapper_choices(resolved.mapper) or None,
+            mapper_options=resolved.mapper_options,
             fidelity=resolved.fidelity,
             fidelity_fallback=resolved.fidelity_fallback,
             overrides=tuple(resolved.overrides),
@@ -141,6 +146,7 @@ class RunRequest:
 
         options: dict[str, Any] = {}
         mapper = dict(mapper_choices(self.mapper))
+        chosen_options = {name: dict(item) for name, item in self.mapper_options.items()}
         kept = []
         for text in self.overrides:
             override = parse_override(text)
@@ -148,13 +154,18 @@ class RunRequest:
                 kept.append(text)
                 continue
             key, value = ".".join(override.segments[1:]), override.node.value
-            if override.root == "mapper":
+            if override.root == "mapper" and len(override.segments) == 3:
+                _, name, option = override.segments
+                chosen_options.setdefault(name, {})[option] = cast("Json", value)
+            elif override.root == "mapper":
                 mapper[key] = str(_of_kind(str, value, override.path))
             else:
                 kind = _option_kind(key, override.path)
                 options[key] = _of_kind(kind, value, override.path)
         chosen = tuple(f"{name}={mapper[name]}" for name in sorted(mapper))
-        plain = dataclasses.replace(self, mapper=chosen, overrides=tuple(kept))
+        plain = dataclasses.replace(
+            self, mapper=chosen, mapper_options=chosen_options, overrides=tuple(kept)
+        )
         return dataclasses.replace(plain, **options)
 
 

@@ -82,6 +82,8 @@ class RunRecord:
     ----------
     machine, workload, mappers
         What runs where, and which mapper serves each class.
+    mapper_options
+        Options of the mapper of a class.
     requested, fidelity
         Rung asked for, and rung used.
     fidelity_fallback, ignore_capacity, slack, seed
@@ -97,6 +99,7 @@ class RunRecord:
     ignore_capacity: bool
     slack: float
     seed: int
+    mapper_options: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
     def config(self) -> dict[str, Json]:
         """Return the resolved configuration; running it again gives the same result."""
@@ -110,13 +113,16 @@ class RunRecord:
                 "ignore_capacity": self.ignore_capacity,
                 "slack": self.slack,
                 "seed": self.seed,
+                "mapper_options": {
+                    name: dict(self.mapper_options[name]) for name in sorted(self.mapper_options)
+                },
             },
         }
 
     def result(self, outcome: Outcome) -> Result:
         """Return the result of the run."""
         config = self.config()
-        fidelity = Fidelity(self.requested, dict.fromkeys(self.mappers, self.fidelity))
+        fidelity = Fidelity(self.requested, self._rungs(outcome))
         if outcome.infeasible is None:
             return self._feasible(outcome, config, fidelity)
         return Result(
@@ -131,6 +137,15 @@ class RunRecord:
             warnings=self.workload.warnings,
             assumptions=tuple(self._assumptions(outcome)),
         )
+
+    def _rungs(self, outcome: Outcome) -> dict[str, str]:
+        """Return the rung used for each mapper class: the lowest of its operations."""
+        rungs = dict.fromkeys(self.mappers, self.fidelity)
+        for items in outcome.passes.values():
+            for item in items:
+                if item.mapped is not None:
+                    rungs |= item.mapped.rungs
+        return rungs
 
     def _feasible(self, outcome: Outcome, config: Mapping[str, Json], fidelity: Fidelity) -> Result:
         machine = self.machine

@@ -177,3 +177,16 @@ def keep_work(machine: Machine, num_bytes: int, format_name: str) -> Work:
     """Return the work of writing a finished tile to its place in the innermost level."""
     work = port_work(machine, "write", [(num_bytes, format_name)], "bandwidth")
     return Work((), 0) if work is None else work
+
+
+def apart(work: Work, level: str) -> tuple[Work, Work | None]:
+    """Return a transfer without its hold on a level's port, and that hold as work of its own.
+
+    Held from the same start, a port in use by the steps before would keep the transfer from running
+    ahead of them.
+    """
+    near = tuple(hold for hold in work.holds if hold[0].partition(".")[0] == level)
+    far = tuple(hold for hold in work.holds if hold not in near)
+    if not near or not far:
+        return work, None
+    return replace(work, holds=far), Work(near, near[0][1], near[0][2], {}, "buffer")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
 
 from pydantic import Field
 
@@ -32,6 +32,9 @@ from archsim.errors import ConfigError, nearest
 if TYPE_CHECKING:
     from archsim.components.systolic_batch import IntLike, Ints
 
+HeldAction = Literal["add", "mul", "max", "exp", "div"]
+"""Operations on a value that a processing element holds."""
+
 
 class SystolicArray(Component):
     """Configuration of a systolic array."""
@@ -57,6 +60,8 @@ class SystolicArray(Component):
     """MACs of one processing element per cycle, by number format; others are not supported."""
     accumulator: FormatName = "fp32"
     """Number format of partial sums."""
+    cycles_per_operation: dict[HeldAction, PositiveInt] = Field(default_factory=dict)
+    """Cycles of what each processing element can do to a value that it holds; none: MACs only."""
 
     def law(self) -> ArrayLaw:
         """Return the timing parameters without the rest of the configuration."""
@@ -96,6 +101,10 @@ class BoundSystolicArray(BoundComponent):
     def config(self) -> SystolicArray:
         """The validated configuration."""
         return self.array
+
+    def actions(self) -> tuple[str, ...]:
+        """Return MACs and the operations that the processing elements have besides."""
+        return (*self.ACTIONS, *self.array.cycles_per_operation)
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -218,6 +227,88 @@ class BoundSystolicArray(BoundComponent):
             counts={(self.name, "mac", base_format(format)): batch * m * n * k},
             occupancy_expr=self._cycles_expr(occupancy),
             latency_expr=self._cycles_expr(latency),
+        )
+
+    def held_product(self, rows: int, columns: int, depth: int, format: str) -> Service:
+        """Return the cost of `depth` MACs for every value of a tile that the array holds.
+
+        The tile is the result (scores that stay for what follows) or an operand (weights of a sum
+        down the columns). Tiles follow one another without a gap; the last results leave at the
+        edge `rows` cycles after the last MAC.
+
+        Parameters
+        ----------
+        rows, columns
+            Tile, at most the array; with several arrays their columns stand side by side.
+        depth
+            MACs of each processing element.
+        format
+            Number format of the operands.
+        """
+        cycles = -(-depth // self.macs_per_cycle(format))
+        counts = {"mac": rows * columns * depth}
+        return self._held(rows, columns, cycles, self.law.rows, counts, format)
+
+    def held_operations(
+        self, rows: int, columns: int, operations: Mapping[str, int], format: str
+    ) -> Service:
+        """Return the cost of operations on every value of a tile that the array holds.
+
+        Parameters
+        ----------
+        rows, columns
+            Tile, at most the array.
+        operations
+            Operations on each value, by action.
+        format
+            Number format of the values.
+
+        Raises
+        ------
+        ConfigError
+            The processing elements have no such operation; those they have are named.
+        """
+        cycles = sum(self._held_cycles(action) * n for action, n in operations.items())
+        counts = {action: rows * columns * n for action, n in operations.items()}
+        return self._held(rows, columns, cycles, 0, counts, format)
+
+    def held_reduction(self, rows: int, columns: int, action: str, format: str) -> Service:
+        """Return the cost of reducing a held tile down its columns, one value for each.
+
+        The wave down a column takes one operation in each row and leaves the array free behind it;
+        results arrive at the edge after `rows` cycles.
+        """
+        cycles = self._held_cycles(action)
+        return self._held(rows, columns, cycles, self.law.rows, {action: rows * columns}, format)
+
+    def _held_cycles(self, action: str) -> int:
+        self._check_action(action, tuple(self.array.cycles_per_operation))
+        return self.array.cycles_per_operation[cast("HeldAction", action)]
+
+    def _held(
+        self,
+        rows: int,
+        columns: int,
+        cycles: int,
+        drain: int,
+        counts: Mapping[str, int],
+        format: str,
+    ) -> Service:
+        law = self.law
+        if not (0 < rows <= law.rows and 0 < columns <= law.columns * law.count):
+            raise ConfigError(
+                "a held tile is larger than the array",
+                path=self.context.prefix,
+                given=f"{rows} x {columns}",
+                allowed=f"at most {law.rows} x {law.columns * law.count}",
+            )
+        number = base_format(format)
+        return Service(
+            occupancy_ps=self._cycles_ps(cycles),
+            latency_ps=self._cycles_ps(cycles + drain),
+            counts={(self.name, action, number): count for action, count in counts.items()},
+            occupancy_expr=self._cycles_expr(cycles),
+            latency_expr=self._cycles_expr(cycles + drain),
         )
 
     def peak_macs_per_s(self, format: str) -> float:
