@@ -78,6 +78,7 @@ from archsim.engine.layout import (
     OPS,
     OPS_END,
     OVERFLOW,
+    OWN,
     PENDING,
     PERIOD,
     PHASE,
@@ -241,7 +242,7 @@ def jump(mem: Memory, jumps: Memory, loop: int, copies: int) -> None:
         head = mem[op] - 1
         count = head + mem[op + SHIFT] - mem[at]
         if mem[LOGGING] != 0 and count > 0:
-            jumps[row] = mem[MOVES]
+            jumps[row] = mem[MOVES] + mem[OWN]
             jumps[row + MOVED_OP] = number
             jumps[row + BASED] = mem[at] + 1
             jumps[row + COUNT] = count
@@ -271,7 +272,7 @@ def jump(mem: Memory, jumps: Memory, loop: int, copies: int) -> None:
             slot += SLOT_WIDTH
     forget(mem, loop)
     mem[NUM_JUMPS] += 1
-    mem[MOVES] += 1
+    mem[MOVES] += 2
     mem[loop + JUMPED] = 1
     mem[loop + INDEX] += copies * mem[loop + PERIOD]
     mem[loop + PHASE] = BLANK

@@ -12,13 +12,13 @@ from collections.abc import MutableSequence
 # Header. `ORIGIN` holds time zero, `NOBODY` the author of what time zero decides (-1): read from
 # memory, so that the compiler sees integers and not constants of a type of their own. `SKIPPED` is
 # the loops met that did not run, `COPIED` what summaries cost: turns that simulate nothing count
-# against the budget through them. `MOVES` numbers jumps and references, `OPERATIONS` is the place
-# of operation 0.
+# against the budget through them. `MOVES` numbers jumps and references by twos, `STORED`
+# counts summaries, `OWN` is 1 while a summary jumps, `OPERATIONS` is the place of operation 0.
 PC, SIMULATED, LIMIT, FOLDING, LOGGING = 0, 1, 2, 3, 4
 LOG_USED, LOG_ROOM, JUMP_USED, JUMP_ROOM, NUM_JUMPS = 5, 6, 7, 8, 9
 NUM_RECORDING, STACK, ORIGIN, NOBODY, SKIPPED = 10, 11, 12, 13, 14
-HITS, MOVES, COPIED, OPERATIONS = 15, 16, 17, 18
-HEADER = 19
+HITS, MOVES, COPIED, OPERATIONS, STORED, OWN = 15, 16, 17, 18, 19, 20
+HEADER = 21
 # Operation: ring of its last starts (head never wraps), its holds and constraints; its instance
 # number is head + shift; `NEED` is how many of its last starts anything may look at. `MOVED` and
 # `STAMP` are notes of a moment.
@@ -49,7 +49,7 @@ WAIT_WIDTH = 2
 # the waits (as above) through which they are read.
 READ, FIRST_AGE, LAST_AGE, READ_WAITS, READ_WAITS_END, READ_WIDTH = 0, 1, 2, 3, 4, 5
 # Summary of an activation: whether there is one, iterations, period and its bound, latest release
-# at entry; then instance counts at entry, key and effect.
+# at entry; then instance counts at entry, key and effect. `FILLED` numbers the summaries from 1.
 FILLED, SPAN, CYCLE, REACH, EPOCH, AREA_HEAD = 0, 1, 2, 3, 4, 5
 NUM_AREAS = 4
 # Tape.
@@ -64,9 +64,10 @@ TIME_LIMIT_BITS = 61
 TIME_LIMIT = 1 << TIME_LIMIT_BITS
 NO_BOUND = 1 << 62
 LOG_WIDTH = 6
-# Row of what was copied: move, operation, first instance copied, how many, advance of a copy in ps,
-# copies (0: a reference to another activation, copied once), first copy, and by how much instance
-# numbers of this operation as a source move per copy.
+# Row of what was copied: move (odd for the jump of a summary: its period lies in the reference
+# before it), operation, first instance copied, how many, advance of a copy in ps,
+# copies (-n: a reference to the activation of summary n, copied once), first copy, and by how much
+# instance numbers of this operation as a source move per copy.
 MOVE, MOVED_OP, BASED, COUNT, ADVANCE, COPIES, FIRST, STEP, JUMP_WIDTH = 0, 1, 2, 3, 4, 5, 6, 7, 8
 MIN_FOLD, MAX_FAILS = 4, 40
 

@@ -6,8 +6,8 @@ from array import array
 from collections import Counter
 
 from archsim.engine import compiled, walking
-from archsim.engine.layout import DONE, LOG_WIDTH, ROOM
-from archsim.engine.path import Repeat, Step
+from archsim.engine.layout import DONE, LOG_WIDTH
+from archsim.engine.path import Again, Entry, Repeat, Step
 from archsim.engine.timeline import Log
 from archsim.program.ir import BEGIN, END, Program
 
@@ -15,14 +15,11 @@ LONG = 10_000
 """Rows from which a log is walked compiled: in plain Python a step takes 3 to 6 µs (measured)."""
 
 ROOM_AT_FIRST = 4096
-"""Entries of a path and visits that there is room for at first; more is made when needed."""
-
-REPEAT_ROOM = 1000
-"""Depth to which repeats may nest; loops nest far less deep (a choice)."""
+"""Entries and records that there is room for at first; more is made when needed."""
 
 
 class LongWalk:
-    """A walk through a log kept as ``array("q")``; the same path as `archsim.engine.path.walk`.
+    """A walk through a log kept as ``array("q")``; it takes the path of `path_walk.walk`.
 
     Parameters
     ----------
@@ -43,38 +40,32 @@ class LongWalk:
         self._trace = compiled.compiled_trace() if trace is None else trace
         self._out = array("q")
 
-    def run(self, op: int, number: int) -> Counter[Step] | None:
-        """Walk from an instance to time zero.
-
-        Returns
-        -------
-        Counter of Step or None
-            The edges that weigh; None where repeats nest deeper than there is room for.
-        """
+    def run(self, op: int, number: int) -> Counter[Step]:
+        """Walk from an instance to time zero, and return the edges that weigh."""
         mem = self._memory(op, number)
-        depth = mem[walking.DEPTH]
+        record = max(walking.RECORD_HEAD + 2 * mem[walking.DEPTH], walking.LEAST_RECORD)
         out = array("q", bytes(8 * walking.OUT_WIDTH * ROOM_AT_FIRST))
-        visits = array("q", bytes(8 * (walking.VISIT_HEAD + 2 * depth) * ROOM_AT_FIRST))
+        pool = array("q", bytes(8 * record * ROOM_AT_FIRST))
         while True:
             mem[walking.OUT_ROOM] = len(out) // walking.OUT_WIDTH
-            mem[walking.VISIT_ROOM] = len(visits) // (walking.VISIT_HEAD + 2 * depth)
-            status = self._trace(mem, self._rows, self._jumps, visits, out)
-            if status != ROOM:
+            mem[walking.RECORD_ROOM] = len(pool) // record
+            if self._trace(mem, self._rows, self._jumps, pool, out) == DONE:
                 break
             out.extend(out)
-            visits.extend(visits)
-        if status != DONE:
-            return None
+            pool.extend(pool)
         self._out = out[: walking.OUT_WIDTH * mem[walking.USED]]
         return self._counts(mem)
 
-    def path(self) -> list[Step | Repeat]:
+    def path(self) -> list[Entry]:
         """Return the path that was walked, in compressed form."""
         out = self._out
-        entries: list[Step | Repeat] = []
+        entries: list[Entry] = []
         for place in range(0, len(out), walking.OUT_WIDTH):
-            code, first, second = out[place : place + walking.OUT_WIDTH]
-            entries.append(Step(code, first) if code else Repeat(first, second))
+            code, first, second = out[place : place + walking.CHANGE]
+            if code == walking.AGAIN:
+                entries.append(Again(first, second))
+            else:
+                entries.append(Step(code, first) if code else Repeat(first, second))
         return entries
 
     def _memory(self, op: int, number: int) -> array[int]:
@@ -93,10 +84,10 @@ class LongWalk:
         mem[walking.NUM_JUMPS] = self._num_jumps
         mem[walking.ROWS_OF], mem[walking.ROW_ORDER] = table(num_ops + 1), table(self._num_rows)
         mem[walking.JUMPS_OF], mem[walking.JUMP_ORDER] = table(num_ops + 1), table(self._num_jumps)
-        mem[walking.DEPTH], mem[walking.COPIED_BY] = depth, table(2 * depth)
+        mem[walking.DEPTH], mem[walking.OPEN] = depth, table(walking.OPEN_WIDTH * depth)
+        mem[walking.CHAIN] = table(walking.LINK_WIDTH * depth)
+        mem[walking.LAST_CHAIN] = table(walking.LINK_WIDTH * depth)
         mem[walking.HINTS] = table(num_ops * (depth + 1))
-        mem[walking.FACTORS] = table(2 * REPEAT_ROOM)
-        mem[walking.FACTORS_END] = mem[walking.FACTORS] + 2 * REPEAT_ROOM
         mem[walking.NUM_WAITS] = len(program.sources)
         mem[walking.COUNTS] = table(len(program.sources) + len(program.hold_resources) * num_ops)
         size = 1 << self._num_rows.bit_length()

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from archsim.engine.timeline import Log
 from archsim.program.ir import Program
 
 
@@ -24,65 +23,40 @@ class Repeat(NamedTuple):
     times: int
 
 
-Path = Sequence[Step | Repeat]
+class Again(NamedTuple):
+    """The ``size`` entries from entry ``first`` on are taken again."""
+
+    first: int
+    size: int
 
 
-def walk(log: Log, op: int, number: int) -> list[Step | Repeat]:
-    """Walk from an instance back to time zero.
+Entry = Step | Repeat | Again
 
-    Parameters
-    ----------
-    log : Log
-        The log of the run.
-    op, number : int
-        Where to start.
-
-    Returns
-    -------
-    list of Step or Repeat
-        The edges in the order met. Where the walk comes by the same record of a jump in an
-        earlier copy, the edges between repeat: every copy is a translate of the recorded period.
-        A reference inside it belongs to the record.
-    """
-    entries: list[Step | Repeat] = []
-    visits: dict[tuple[int, tuple[tuple[int, int], ...]], tuple[int, int]] = {}
-    place = log.place(op, number)
-    while True:
-        if place.innermost >= 0:
-            at = place.innermost
-            jump, copy = place.copies[at]
-            key = (place.row, (*place.copies[:at], (jump, 0), *place.copies[at + 1 :]))
-            seen = visits.get(key)
-            if seen is not None and seen[0] > copy:
-                stride = seen[0] - copy
-                times = copy // stride
-                if times > 0:
-                    entries.append(Repeat(len(entries) - seen[1], times))
-                    copy -= times * stride
-                    number -= times * stride * log.per_period(jump, op)
-                    place = log.place(op, number)
-            visits[key] = (copy, len(entries))
-        code, source, index = log.binding_at(place)
-        if code == 0:
-            return entries
-        entries.append(Step(code, source))
-        op, number = source, index
-        place = log.place(op, number)
+Path = Sequence[Entry]
 
 
 def count_steps(path: Path) -> Counter[Step]:
-    """Count the edges of a path, repeats multiplied out."""
+    """Count the edges of a path, repeats multiplied out.
+
+    An entry is taken once, once more for each time that an `Again` over it is taken, and ``times``
+    more for each time that a `Repeat` over it is: all of them stand behind it.
+    """
     counts: Counter[Step] = Counter()
-    factors: list[tuple[int, int]] = [(-1, 1)]
+    change = [0] * (len(path) + 1)
+    taken = 1
     for position in range(len(path) - 1, -1, -1):
-        while position < factors[-1][0]:
-            factors.pop()
+        taken += change[position]
         entry = path[position]
-        factor = factors[-1][1]
+        if isinstance(entry, Step):
+            counts[entry] += taken
+            continue
         if isinstance(entry, Repeat):
-            factors.append((position - entry.size, factor * (1 + entry.times)))
+            first, last, more = position - entry.size, position - 1, taken * entry.times
         else:
-            counts[entry] += factor
+            first, last, more = entry.first, entry.first + entry.size - 1, taken
+        change[last] += more
+        # The last place takes the changes that are never asked for.
+        change[first - 1] -= more
     return counts
 
 

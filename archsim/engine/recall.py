@@ -56,6 +56,7 @@ from archsim.engine.layout import (
     OPS,
     OPS_END,
     OVERFLOW,
+    OWN,
     PAUSE,
     PENDING,
     PERIOD,
@@ -146,7 +147,7 @@ def apply(mem: Memory, jumps: Memory, loop: int, area: int) -> int:
             return OVERFLOW
         at += 3 + mem[mem[entry] + NEED]
     if mem[LOGGING] != 0:
-        refer(mem, jumps, loop, area, shift)
+        refer(mem, jumps, loop, area)
     at = push_starts(mem, loop, area + mem[loop + EFFECT_AT], shift)
     put_releases(mem, loop, at, shift)
     mem[loop + INDEX] = mem[area + SPAN]
@@ -162,7 +163,9 @@ def apply(mem: Memory, jumps: Memory, loop: int, area: int) -> int:
             prepare(mem, loop, area)
             if not fits(mem, loop, copies):
                 return OVERFLOW
+            mem[OWN] = 1
             jump(mem, jumps, loop, copies)
+            mem[OWN] = 0
     if mem[loop + PREVIOUS] >= 0:
         keep_latest(mem, loop, mem[loop + PREVIOUS])
     return BUDGET if mem[COPIED] > mem[LIMIT] else DONE
@@ -220,45 +223,42 @@ def prepare(mem: Memory, loop: int, area: int) -> None:
     mem[loop + PERIOD] = mem[area + CYCLE]
 
 
-def refer(mem: Memory, jumps: Memory, loop: int, area: int, shift: int) -> None:
+def refer(mem: Memory, jumps: Memory, loop: int, area: int) -> None:
     """Log a reference to the stored activation, and note by how much numbers move."""
-    now = mem[loop + AREAS] + mem[loop + AREA] * mem[loop + SPARE] + AREA_HEAD
-    then = area + AREA_HEAD
+    spare = mem[loop + AREAS] + mem[loop + AREA] * mem[loop + SPARE]
+    place = AREA_HEAD
     at = area + mem[loop + EFFECT_AT]
     for entry in range(mem[loop + OPS], mem[loop + OPS_END]):
-        refer_one(mem, jumps, mem[entry], mem[now], mem[then], mem[at], shift)
+        refer_one(mem, jumps, mem[entry], mem[at], area, spare, place)
         at += 3 + mem[mem[entry] + NEED]
-        now += 1
-        then += 1
+        place += 1
     for entry in range(mem[loop + OPS_END], mem[loop + FOREIGN_END]):
-        refer_one(mem, jumps, mem[entry], mem[now], mem[then], 0, shift)
-        now += 1
-        then += 1
+        refer_one(mem, jumps, mem[entry], 0, area, spare, place)
+        place += 1
     key = area + mem[loop + KEY_AT]
     for entry in range(mem[loop + RESOURCES], mem[loop + RESOURCES_END]):
         for _ in range(mem[mem[entry] + CAPACITY]):
             op = mem[OPERATIONS] + OP_WIDTH * mem[key + 1]
             if mem[op + STAMP] != mem[MOVES] + 1:
-                refer_one(mem, jumps, op, mem[now], mem[then], 0, shift)
+                refer_one(mem, jumps, op, 0, area, spare, place)
             key += 2
-            now += 1
-            then += 1
-    mem[MOVES] += 1
+            place += 1
+    mem[MOVES] += 2
 
 
 def refer_one(
-    mem: Memory, jumps: Memory, op: int, now: int, then: int, count: int, shift: int
+    mem: Memory, jumps: Memory, op: int, count: int, area: int, spare: int, place: int
 ) -> None:
-    """Log how ``count`` instances of an operation from ``now`` on are those from ``then`` on."""
+    """Log where ``count`` instances of an operation are: the numbers stand at ``place``."""
     row = mem[JUMP_USED] * JUMP_WIDTH
     jumps[row] = mem[MOVES]
     jumps[row + MOVED_OP] = mem[op + OP]
-    jumps[row + BASED] = then
+    jumps[row + BASED] = mem[area + place]
     jumps[row + COUNT] = count
-    jumps[row + ADVANCE] = shift
-    jumps[row + COPIES] = 0
-    jumps[row + FIRST] = now
-    jumps[row + STEP] = now - then
+    jumps[row + ADVANCE] = mem[spare + EPOCH] - mem[area + EPOCH]
+    jumps[row + COPIES] = -mem[area + FILLED]
+    jumps[row + FIRST] = mem[spare + place]
+    jumps[row + STEP] = mem[spare + place] - mem[area + place]
     mem[JUMP_USED] += 1
-    mem[op + MOVED] = now - then
+    mem[op + MOVED] = mem[spare + place] - mem[area + place]
     mem[op + STAMP] = mem[MOVES] + 1

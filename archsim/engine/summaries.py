@@ -78,6 +78,7 @@ from archsim.engine.layout import (
     SOURCES_END,
     SPAN,
     SPARE,
+    STORED,
     TABLE,
     TRIPS,
     TRIPS_END,
@@ -182,7 +183,8 @@ def store(mem: Memory, loop: int, period: int, bound: int) -> None:
             if mem[known + CYCLE] > 0 or (period == 0 and mem[loop + INDEX] <= mem[known + SPAN]):
                 return
             victim = other
-    mem[area + FILLED] = 1
+    mem[STORED] += 1
+    mem[area + FILLED] = mem[STORED]
     mem[area + SPAN] = mem[loop + INDEX]
     mem[area + CYCLE] = period
     mem[area + REACH] = bound

@@ -12,25 +12,34 @@ from typing import NamedTuple
 from archsim.engine.layout import ADVANCE, COPIES, JUMP_WIDTH, LOG_WIDTH
 
 
-class Place(NamedTuple):
-    """Where an instance is recorded: a row of the log, and the copies of jumps it lies in.
+class Copied(NamedTuple):
+    """What an instance was copied by, and as which copy: copy t is t periods after the recorded.
 
-    ``copies`` holds (jump, copy) pairs, outermost first; copy t is t periods after the recorded
-    one. An instance that was simulated itself has no copies. Copy 1 of a reference is the copy of
-    an earlier activation of a loop; ``innermost`` is the place of the last pair that is a jump and
-    no reference, -1 if there is none.
+    ``number`` is the instance that it is a copy of. A reference to an earlier activation of a loop
+    has one copy and names the ``summary`` of that activation, a jump has 0.
+    """
+
+    jump: int
+    copy: int
+    number: int
+    summary: int
+
+
+class Place(NamedTuple):
+    """Where an instance is recorded: a row of the log, and what copied it, outermost first.
+
+    An instance that was simulated itself was copied by nothing.
     """
 
     row: int
-    copies: tuple[tuple[int, int], ...]
-    innermost: int
+    copies: tuple[Copied, ...]
 
 
 @dataclass(slots=True)
 class _Jumps:
     """What was copied of one operation, in order: instances ``first:last`` are copies.
 
-    ``repeats`` is 0 for a reference to an earlier activation, copied once.
+    ``summary`` is 0 for a jump and names the activation that a reference copies.
     """
 
     first: list[int] = field(default_factory=list)
@@ -38,7 +47,7 @@ class _Jumps:
     base: list[int] = field(default_factory=list)
     count: list[int] = field(default_factory=list)
     jump: list[int] = field(default_factory=list)
-    repeats: list[int] = field(default_factory=list)
+    summary: list[int] = field(default_factory=list)
 
 
 class _Index:
@@ -66,9 +75,9 @@ class Log:
         Rows in use.
     jumps : sequence of int
         Rows of jump, operation, first instance of the recorded period, instances per period,
-        advance in ps per period, number of copies (0 for a reference to an earlier activation,
-        copied once), first copy, and by how much a copy moves instance numbers of the operation
-        as a source.
+        advance in ps per period, number of copies (-n for a reference to the activation of
+        summary n, copied once), first copy, and by how much a copy moves instance numbers of the
+        operation as a source.
     num_jumps : int
         Rows in use.
     """
@@ -107,31 +116,29 @@ class Log:
             kept.base.append(base)
             kept.count.append(count)
             kept.jump.append(jump)
-            kept.repeats.append(copies)
+            kept.summary.append(max(-copies, 0))
         return index
 
     def place(self, op: int, number: int) -> Place:
         """Return where instance ``number`` of operation ``op`` is recorded."""
         jumps = self._index.jumps[op]
-        copies: list[tuple[int, int]] = []
-        innermost = -1
+        copies: list[Copied] = []
         while True:
             i = bisect_right(jumps.first, number) - 1
             if i < 0 or number >= jumps.last[i]:
                 break
-            if jumps.repeats[i]:
-                innermost = len(copies)
             copy, rest = divmod(number - jumps.first[i], jumps.count[i])
-            copies.append((jumps.jump[i], copy + 1))
             number = jumps.base[i] + rest
+            copied = Copied(jumps.jump[i], copy + 1, number, jumps.summary[i])
+            copies.append(copied)
         position = bisect_left(self._index.numbers[op], number)
-        return Place(self._index.of_op[op][position], tuple(copies), innermost)
+        return Place(self._index.of_op[op][position], tuple(copies))
 
     def start_ps(self, op: int, number: int) -> int:
         """Return the start of an instance in ps."""
         place = self.place(op, number)
         start = self.rows[place.row + 2]
-        for jump, copy in place.copies:
+        for jump, copy, _, _ in place.copies:
             start += copy * self._index.period[jump, op][1]
         return start
 
@@ -181,7 +188,7 @@ class Log:
     def binding_at(self, place: Place) -> tuple[int, int, int]:
         """Return what decided the instance at a place: code, source operation and instance."""
         code, source, index = self.rows[place.row + 3 : place.row + 6]
-        for jump, copy in place.copies:
+        for jump, copy, _, _ in place.copies:
             index += copy * self.per_period(jump, source)
         return code, source, index
 
@@ -189,7 +196,7 @@ class Log:
         """Return the advance in ps per period of each operation that runs in it, by jump."""
         found: dict[int, dict[int, int]] = {}
         for row in range(0, self.num_jump_rows * JUMP_WIDTH, JUMP_WIDTH):
-            if self.jump_rows[row + COPIES]:
+            if self.jump_rows[row + COPIES] > 0:
                 jump, op = self.jump_rows[row : row + 2]
                 found.setdefault(jump, {})[op] = self.jump_rows[row + ADVANCE]
         return found

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from archsim.engine.long_walk import LongWalk, suits
-from archsim.engine.path import Repeat, Step, Weight, count_steps, count_weights, walk
+from archsim.engine.path import Entry, Weight, count_steps, count_weights
+from archsim.engine.path_walk import walk
 from archsim.engine.pressure import missing_back_pressure
 from archsim.engine.timeline import Log
 from archsim.errors import SimulationError
@@ -140,7 +141,7 @@ class Timing:
         return self._kept_log().starts_ps(known)
 
     @cached_property
-    def path(self) -> tuple[Step | Repeat, ...]:
+    def path(self) -> tuple[Entry, ...]:
         """The critical path in compressed form, from the end back to time zero."""
         log = self._kept_log()
         last = self._last_op()
@@ -158,10 +159,10 @@ class Timing:
         last = self._last_op()
         if last is None:
             return {}
-        log, steps = self._kept_log(), None
+        log = self._kept_log()
         if suits(self.program, log):
             steps = LongWalk(self.program, log).run(last, self.instance_counts[last] - 1)
-        if steps is None:
+        else:
             steps = count_steps(self.path)
         return count_weights(self.program, steps, last)
 

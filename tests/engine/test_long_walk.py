@@ -9,7 +9,8 @@ import pytest
 
 from archsim.engine import compiled, run_program, walking
 from archsim.engine.long_walk import LongWalk, suits
-from archsim.engine.path import count_steps, count_weights, walk
+from archsim.engine.path import count_steps, count_weights
+from archsim.engine.path_walk import walk
 from archsim.program import Program, ProgramBuilder, affine
 from tests.engine.directed import directed_programs, dram_rows, gpu_waves, triangular
 from tests.engine.generators import generate
@@ -57,7 +58,6 @@ def test_the_path_is_that_of_the_plain_walk(trace):
         steps = long.run(last, number)
         expected = walk(timing.log, last, number)
         assert long.path() == expected, program.name
-        assert steps is not None
         weights = count_weights(program, count_steps(expected), last)
         assert count_weights(program, steps, last) == weights == timing.weight_counts
 
@@ -76,7 +76,7 @@ def test_a_path_that_outgrows_its_room_goes_on():
     timing = run_program(causal(2500), backend="jit")
     long = LongWalk(timing.program, timing.log)
     last = timing.program.op_ids["soft"]
-    assert long.run(last, timing.instance_counts[last] - 1) is not None
+    long.run(last, timing.instance_counts[last] - 1)
     assert len(long.path()) == len(timing.path) > 4096
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from archsim.engine import run_program, sensitivities
-from archsim.engine.path import Repeat, Step, count_steps
+from archsim.engine.path import Again, Repeat, Step, count_steps
 from archsim.engine.timing import Timing
 from archsim.program import Program, ProgramBuilder
 from tests.engine.directed import directed_programs, dram_rows, triangular
@@ -55,6 +57,17 @@ def test_repeats_nest():
     a, b, c = Step(1, 0), Step(2, 0), Step(3, 0)
     path = [a, b, Repeat(1, 4), c, Repeat(4, 2), a]
     assert count_steps(path) == {a: 4, b: 15, c: 3}
+
+
+def test_what_is_taken_again_takes_its_repeats_along():
+    a, b, c = Step(1, 0), Step(2, 0), Step(3, 0)
+    path = [a, b, Repeat(1, 4), c, Again(0, 3), Again(1, 4), Repeat(2, 9)]
+    once = Counter({a: 1, b: 5})
+    both = Counter({b: 5, c: 1}) + once
+    total = Counter({a: 1, b: 5, c: 1})
+    for _ in range(10):
+        total += once + both
+    assert count_steps(path) == total
 
 
 @pytest.mark.parametrize("seed", range(40))
