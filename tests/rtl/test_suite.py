@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 
 import pytest
 
@@ -38,3 +39,21 @@ def test_every_case_is_equal(monkeypatch):
     assert {item.by["block"] for item in outcome.items} == {"credit_link", "wrr_arb"}
     assert outcome.cases == sum(blocks.load_block(n).num_cases for n in ("credit_link", "wrr_arb"))
     assert all(item.predicted == item.reference for item in outcome.items)
+    assert [(row["block"], row["mismatches"]) for row in outcome.details] == [
+        ("credit_link", 0),
+        ("wrr_arb", 0),
+    ]
+    assert [judgement.passed for judgement in outcome.judgements] == [True]
+
+
+def test_a_mismatch_and_a_failed_check_are_counted(monkeypatch):
+    """A block that is a cycle late in one case, and one whose bench fails otherwise."""
+    measured = (("a", 7, 7), ("b", 9, 10))
+    found = runner.Outcome(("law",), ("law: order differs",), Counter(), measured, 0)
+    monkeypatch.setattr(runner, "missing_tool", lambda: None)
+    monkeypatch.setattr(runner, "simulate", lambda *_, **__: found)
+    monkeypatch.setattr(blocks, "block_names", lambda: ("credit_link",))
+    outcome = SUITE.run(None)
+    builds = len(blocks.load_block("credit_link").configs)
+    assert outcome.details[0]["mismatches"] == builds
+    assert [(each.value, each.passed) for each in outcome.judgements] == [(builds, False)]
