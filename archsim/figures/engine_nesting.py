@@ -51,16 +51,14 @@ def origins(timing: Timing, op: str, lengths: tuple[int, ...]) -> list[tuple[int
     number = timing.program.op_ids[op]
     rows = [row for row, length in enumerate(lengths) for _ in range(length)]
     copied = [(jump, copies) for jump, other, copies in log.jumped() if other == number]
-    jumps = log.periods()
     outer = {jump for jump, copies in copied if rows[copies.start - 1] != rows[copies.stop - 1]}
-    outer &= jumps.keys()
     found = []
     firsts = [sum(lengths[:row]) for row in range(len(lengths))]
     for instance, row in enumerate(rows):
-        through = {jump for jump, _ in log.place(number, instance).copies}
-        if through & outer:
+        through = log.place(number, instance).copies
+        if any(item.jump in outer and not item.summary for item in through):
             how = "copied by the outer loop"
-        elif through - jumps.keys():
+        elif any(item.summary for item in through):
             how = "recalled"
         else:
             how = "copied by the inner loop" if through else "simulated"

@@ -1,4 +1,7 @@
-"""``python -m tests.docs.refresh [PAGE.md …]``: run every command again, rewrite what it prints."""
+"""``python -m tests.docs.refresh [PAGE.md | FIGURE.svg …]``: write again what runs give today.
+
+Of a page that is what its commands print; a picture is the figure of its name.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from archsim.figures.figure import FigureRequest, load_figure
+from archsim.figures.rendering import render
 from tests.docs.page import FOLDER, PAGES, Page, read
 from tests.docs.workspace import Workspace
 
@@ -21,8 +26,17 @@ def refreshed(page: Page, folder: Path) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def picture(path: Path) -> str:
+    """Return the figure after which a picture is named."""
+    figure = load_figure(path.stem)
+    return render(figure, figure.data(FigureRequest()), "svg").decode()
+
+
 def main(names: list[str]) -> int:
-    for name in names or PAGES:
+    for name in [name for name in names if name.endswith(".svg")]:
+        (FOLDER / name).write_text(picture(FOLDER / name), "utf-8")
+        print(f"{name}: drawn")
+    for name in [name for name in names if not name.endswith(".svg")] or (() if names else PAGES):
         with tempfile.TemporaryDirectory() as folder:
             page = read(name)
             text = refreshed(page, Path(folder))

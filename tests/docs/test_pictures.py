@@ -6,9 +6,8 @@ import re
 
 import pytest
 
-from archsim.figures.figure import FigureRequest, load_figure
-from archsim.figures.rendering import render
 from tests.docs.page import FOLDER
+from tests.docs.refresh import picture
 
 PICTURES = sorted(FOLDER.glob("engine-*.svg"))
 
@@ -25,6 +24,4 @@ def test_there_are_pictures():
 
 @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
 def test_a_picture_is_the_figure_of_its_name(path):
-    figure = load_figure(path.stem)
-    drawn = render(figure, figure.data(FigureRequest()), "svg").decode()
-    assert seen(path.read_text("utf-8")) == seen(drawn)
+    assert seen(path.read_text("utf-8")) == seen(picture(path)), "see tests.docs.refresh"
