@@ -31,6 +31,24 @@ class Gaps:
         """The command that begins an activation."""
         return "ACT1" if self.standard.has("ACT1") else "ACT"
 
+    @property
+    def group_level(self) -> str:
+        """Level inside which bursts keep the longer distance; that above banks without groups."""
+        names = [level.name for level in self.standard.levels]
+        return "bankgroup" if "bankgroup" in names else names[names.index("bank") - 1]
+
+    @property
+    def above_group(self) -> str:
+        """Level inside which bursts of different groups keep the shorter distance."""
+        names = [level.name for level in self.standard.levels]
+        inner = "bankgroup" if "bankgroup" in names else "bank"
+        return names[names.index(inner) - 1]
+
+    @property
+    def num_groups(self) -> int:
+        """Bank groups of a rank, stack or channel; 1 for a standard without."""
+        return next((x.size for x in self.standard.levels if x.name == "bankgroup"), 1)
+
     def clocks_ps(self, ticks: int) -> int:
         """Return ticks as ps, rounded up to whole clocks."""
         return -(-ticks // self.standard.ticks_per_clock) * self.standard.clock_ps
@@ -61,6 +79,20 @@ class Gaps:
         if key not in self._known:
             self._known[key] = self._between(*key)
         return self._known[key]
+
+    def apart(self, previous: str, following: str) -> int:
+        """Return the least distance of two commands to different ranks or stacks, ps."""
+        standard = self.standard
+        first, second = standard.command_id(previous), standard.command_id(following)
+        ticks = max(
+            (
+                standard.gap(row, first, second)
+                for row in standard.constraints
+                if first in row.previous and second in row.following and row.sibling
+            ),
+            default=0,
+        )
+        return max(0, self.clocks_ps(ticks))
 
     def _between(self, previous: str, following: str, level: str, window: int) -> int:
         standard = self.standard

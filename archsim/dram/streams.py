@@ -43,6 +43,8 @@ class RowStream:
         Data buses that share the command buses of the channel.
     lookahead
         Bursts on each data bus that a controller sees ahead of the one it serves; 0 for no limit.
+    stacks
+        Ranks or stacks on each data bus; after a round of the banks of one comes the next.
     """
 
     direction: Direction
@@ -52,6 +54,7 @@ class RowStream:
     banks: int
     buses: int = 1
     lookahead: int = 0
+    stacks: int = 1
 
     @property
     def set_bursts(self) -> int:
@@ -84,9 +87,10 @@ def whole_rows(standard: Standard, direction: Direction, bursts: int) -> RowStre
         direction=direction,
         bursts=each,
         columns=sizes["column"],
-        groups=min(sizes["bankgroup"], each),
+        groups=min(sizes.get("bankgroup", 1), each),
         banks=sizes["bank"],
         buses=buses,
+        stacks=sizes.get("rank", 1) * sizes.get("sid", 1),
     )
 
 

@@ -9,37 +9,57 @@ MAX_SUPER_INTERVAL = 8
 for row times of 54 to 166 ns (computed over a grid of row times, intervals and refresh times)."""
 
 
-def lost_slots(groups: int, activate_ps: int, short_ps: int, long_ps: int) -> int:
-    """Return the time that data bus slots stay empty while the rows of a set are opened, ps.
+def opening_ps(groups: int, step_ps: int, window_ps: int) -> tuple[int, ...]:
+    """Return when the rows of a set open after its first one, if nothing else holds them up, ps.
 
     Parameters
     ----------
     groups
-        Bank groups of the set; their rows open one after another.
-    activate_ps
+        Rows, one after another.
+    step_ps
         Distance of two activations.
+    window_ps
+        Distance of an activation from the fourth before it; 0 for no such limit.
+    """
+    times: list[int] = []
+    for group in range(groups):
+        times.append(
+            max(times[-1] + step_ps if times else 0, times[-4] + window_ps if group > 3 else 0)
+        )
+    return tuple(times)
+
+
+def lost_ps(opening: tuple[int, ...], short_ps: int, long_ps: int, columns: int) -> int:
+    """Return how far the bursts of a set fall behind an even spacing while its rows open, ps.
+
+    Parameters
+    ----------
+    opening
+        When the row of each group of the set opens, the first at 0, ps.
     short_ps, long_ps
         Distances of two bursts of different groups and of one group.
+    columns
+        Bursts of each row.
 
     Notes
     -----
-    A slot comes every `short_ps`. Group g has its row open from ``g * activate_ps`` on, counted
-    from the first burst, and can serve a burst every `long_ps`. Each slot takes the oldest burst,
-    in the order round the groups, that an open group can serve. Slots without one are lost.
+    Whenever the data bus is free, the oldest burst, in the order round the groups, that an open
+    group can serve goes first. When all rows are open, bursts come every `short_ps`.
     """
-    served = [0] * groups
-    free_ps = [group * activate_ps for group in range(groups)]
-    slot_ps = lost_ps = 0
-    while slot_ps < (groups - 1) * activate_ps:
-        ready = [group for group in range(groups) if free_ps[group] <= slot_ps]
-        if ready:
-            oldest = min(ready, key=lambda group: (served[group], group))
-            served[oldest] += 1
-            free_ps[oldest] = slot_ps + long_ps
-        else:
-            lost_ps += short_ps
-        slot_ps += short_ps
-    return lost_ps
+    served = [0] * len(opening)
+    free_ps = list(opening)
+    count = now_ps = 0
+    while True:
+        left = [group for group, done in enumerate(served) if done < columns]
+        now_ps = max(now_ps, min(free_ps[group] for group in left))
+        ready = [group for group in left if free_ps[group] <= now_ps]
+        oldest = min(ready, key=lambda group: (served[group], group))
+        served[oldest] += 1
+        free_ps[oldest] = now_ps + long_ps
+        if all(served):
+            return now_ps - count * short_ps
+        count += 1
+        now_ps += short_ps
 
 
 @dataclass(frozen=True, slots=True)

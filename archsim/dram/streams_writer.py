@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from archsim.dram.gaps import Gaps
-from archsim.dram.streams_schedule import lost_slots
+from archsim.dram.streams_schedule import lost_ps, opening_ps
 
 if TYPE_CHECKING:
     from archsim.dram.standard import Standard
@@ -72,7 +72,7 @@ class StreamWriter:
         self.labels, self.gaps = labels, Gaps(standard)
         self.is_read = stream.direction == "read"
         self.access = "RD" if self.is_read else "WR"
-        self._above_group = standard.levels[standard.level_index("bankgroup") - 1].name
+        self._above_group = self.gaps.above_group
         self._scope = standard.levels[standard.refresh.scope_level].name
         self._made: dict[tuple[str, int], OpRef] = {}
         self._buses = range(stream.buses)
@@ -105,6 +105,8 @@ class StreamWriter:
     def spacing_ps(self) -> int:
         """Distance of bursts on a data bus when they go round the groups, ps."""
         short, long = self._burst_gaps_ps()
+        if self.stream.bursts <= self.stream.groups:
+            return short
         clock_ps = self.standard.clock_ps
         return max(short, -(-long // (self.stream.groups * clock_ps)) * clock_ps)
 
@@ -120,7 +122,7 @@ class StreamWriter:
         between = self.gaps.between
         return (
             between(self.access, self.access, self._above_group),
-            between(self.access, self.access, "bankgroup"),
+            between(self.access, self.access, self.gaps.group_level),
         )
 
     @contextmanager
@@ -135,9 +137,27 @@ class StreamWriter:
         """Place sets: the first round of banks finds them closed, later ones have to close them."""
         fresh = min(count, self.stream.banks) if self._precharges(count) else count
         for sets, precharge in ((fresh, False), (count - fresh, True)):
-            if sets:
-                with self._loop(sets, "set"):
+            self._rounds(sets, precharge=precharge)
+
+    def _rounds(self, sets: int, *, precharge: bool) -> None:
+        """Place sets in rounds of the banks of one rank or stack, and a switch behind each."""
+        switch, each = self._switch_ps(), self.stream.banks
+        rounds = sets // each if switch else 0
+        if rounds:
+            with self._loop(rounds, "round"):
+                with self._loop(each, "set"):
                     self._one_set(self.stream.set_bursts, precharge=precharge)
+                for bus in self._buses:
+                    self.builder.place(self._op("switch", bus))
+        if sets - rounds * each:
+            with self._loop(sets - rounds * each, "set"):
+                self._one_set(self.stream.set_bursts, precharge=precharge)
+
+    def _switch_ps(self) -> int:
+        """Time that a data bus stays empty when the next burst comes from another rank or stack."""
+        if self.stream.stacks == 1:
+            return 0
+        return max(0, self.gaps.apart(self.access, self.access) - self.spacing_ps)
 
     def _one_set(self, bursts: int, *, precharge: bool) -> None:
         place = self.builder.place
@@ -155,17 +175,17 @@ class StreamWriter:
                     place(self._op("burst", bus))
 
     def _refresh(self) -> None:
+        """Close and refresh the scopes of a channel one after another, as controllers do."""
         for bus in self._buses:
             if not self.labels.auto_precharge:
                 self.builder.place(self._op("close", bus))
-        for bus in self._buses:
             self.builder.place(self._op("refresh", bus))
 
     def _op(self, kind: str, bus: int) -> OpRef:
         """Return an operation, making it on first use: what is never placed must not exist."""
         if (kind, bus) not in self._made:
             causes = {"first": "bandwidth", "burst": "bandwidth"}
-            causes.update({"refresh": "refresh", "close": "refresh"})
+            causes.update({"refresh": "refresh", "close": "refresh", "switch": "turnaround"})
             self._made[kind, bus] = self.builder.op(
                 f"{self.labels.prefix}{kind} {bus}",
                 holds=self._holds(kind, bus),
@@ -183,6 +203,8 @@ class StreamWriter:
                 (self._resource("column commands"), gaps.bus_ps(self.access)),
                 (self._resource(f"data {bus}"), self.spacing_ps),
             ]
+        if kind == "switch":
+            return [(self._resource(f"data {bus}"), self._switch_ps())]
         if kind != "activate":
             return []
         slots = self.labels.bank_slots or self.stream.groups * self.stream.banks
@@ -234,7 +256,7 @@ class StreamWriter:
     def _wire_rows(self, bus: int) -> None:
         gaps, stream, name = self.gaps, self.stream, self.gaps.activate
         activate, precharge = ("activate", bus), ("precharge", bus)
-        in_groups_ps = gaps.between(name, name, "bankgroup")
+        in_groups_ps = gaps.between(name, name, self.gaps.group_level)
         self._after(activate, activate, stream.groups, in_groups_ps, "activation")
         round_sets = stream.groups * stream.banks
         others = stream.set_bursts - 1
@@ -257,14 +279,23 @@ class StreamWriter:
         self._after(activate, source, back, self.standard.clock_ps, "queue")
 
     def _wire_bursts(self, bus: int) -> None:
+        """Let the first burst of a set follow its activations.
+
+        Bursts are spaced evenly from the first one on. It stands so late that a controller that
+        serves the oldest ready burst first would have filled every slot behind it.
+        """
         gaps, groups, name = self.gaps, self.stream.groups, self.gaps.activate
-        apart_ps = gaps.between(name, name, self._above_group)
-        short_ps, long_ps = self._burst_gaps_ps()
-        lost_ps = lost_slots(groups, apart_ps, short_ps, long_ps)
+        step_ps = gaps.between(name, name, self._above_group)
+        opening = opening_ps(groups, step_ps, gaps.between(name, name, self._above_group, window=4))
+        sync_ps = 0
+        if self.standard.has(f"CAS_{self.access}"):
+            sync_ps = gaps.bus_ps(f"CAS_{self.access}")
+        later = tuple(max(0, ps - sync_ps) for ps in opening)
+        columns = min(self.stream.columns, -(-self.stream.bursts // groups))
+        behind_ps = sync_ps + lost_ps(later, *self._burst_gaps_ps(), columns)
         open_ps = gaps.between(name, self.access, "bank")
-        for group in range(groups):
-            ahead_ps = min(group * apart_ps, group * self.spacing_ps + lost_ps)
-            gap_ps = open_ps + lost_ps - ahead_ps
+        for group, ahead_ps in enumerate(opening):
+            gap_ps = open_ps + behind_ps - ahead_ps
             self._after(("first", bus), ("activate", bus), groups - group, gap_ps, "activation")
 
     def _wire_refresh(self, bus: int) -> None:
@@ -275,6 +306,8 @@ class StreamWriter:
         else:
             closing, word, to = close, self.access, "PREab"
             self._after(refresh, close, 1, gaps.between("PREab", "REFab", self._scope), "refresh")
+        slot_ps = gaps.bus_ps("REFab")
+        self._after(closing, ("refresh", bus - 1), 1, slot_ps, "refresh")
         for kind in ("first", "burst"):
             self._after(closing, (kind, bus), 1, gaps.between(word, to, self._scope), "refresh")
         open_ps = gaps.between(name, to, self._scope)
