@@ -31,6 +31,11 @@ ON_VECTOR = ("RM", "PRM", "SPD", "RD", "SPNV", "RNV")
 """Einsums of a tile on the 1D unit."""
 
 
+Softmax = Literal["array", "vector", "tiled"]
+"""Where softmax runs: in the array, which holds the scores; in the 1D unit, beside an array that
+holds them; in a vector unit, beside products of any size in the array's own dataflow."""
+
+
 @dataclass(frozen=True, slots=True)
 class TileShape:
     """Keys and query rows of a tile."""
@@ -101,15 +106,14 @@ class TileWorks:
         problem: AttentionProblem,
         machine: Machine,
         shape: TileShape,
-        *,
-        on_array: bool = True,
+        softmax: Softmax = "array",
     ) -> None:
         assert machine.array is not None
         assert machine.vector is not None
         self.problem, self.machine, self.shape = problem, machine, shape
         self.array, self.vector = machine.array, machine.vector
         self.bytes = TileBytes.of(problem, shape)
-        self.on_array = on_array
+        self.softmax = softmax
 
     def works(self) -> dict[str, Work]:
         """Return the work of every einsum on its unit, by its name in cascade 5."""
@@ -124,6 +128,16 @@ class TileWorks:
     def _products(self) -> dict[str, Work]:
         problem, shape = self.problem, self.shape
         number = problem.number
+        if self.softmax == "tiled":
+            m, n = shape.columns, shape.keys
+            extents = {
+                "QK": {"m": m, "n": n, "k": problem.depth},
+                "SLNV": {"m": m, "n": problem.width, "k": n},
+            }
+            return {
+                name: service_work(self.array, "mac", extent, number)
+                for name, extent in extents.items()
+            }
         depths = {"QK": problem.depth, "SLNV": problem.width}
         return {
             name: array_work(
@@ -138,7 +152,7 @@ class TileWorks:
         each = {"add": 1, "exp": 1}
         for action, count in self.problem.shaping.items():
             each[action] = each.get(action, 0) + count
-        if self.on_array:
+        if self.softmax == "array":
             array = self.array
             held = (shape.keys, shape.columns)
             return {
@@ -147,6 +161,12 @@ class TileWorks:
                 "SLD": array_work(array, array.held_reduction(*held, "add", number)),
             }
         elements = shape.keys * shape.columns
+        if self.softmax == "tiled":
+            return {
+                "LM": self._reduce("max", elements),
+                "SLN": self._vector({action: n * elements for action, n in each.items()}),
+                "SLD": self._reduce("add", elements),
+            }
         return {
             "LM": self._vector({"max": elements}),
             "SLN": self._vector({action: n * elements for action, n in each.items()}),
@@ -156,15 +176,21 @@ class TileWorks:
     def _running(self) -> dict[str, Work]:
         columns, width = self.shape.columns, self.problem.width
         wide = columns * width
+        times = "mac" if "mac" in self.vector.actions() else "mul"
         return {
             "RM": self._vector({"max": columns}),
             "PRM": self._vector({"add": columns, "exp": columns}),
-            "SPD": self._vector({"mac": columns}),
+            "SPD": self._vector({times: columns}),
             "RD": self._vector({"add": columns}),
-            "SPNV": self._vector({"mac": wide}),
+            "SPNV": self._vector({times: wide}),
             "RNV": self._vector({"add": wide}),
             "AV": self._vector({"div": wide}),
         }
+
+    def _reduce(self, action: str, elements: int) -> Work:
+        """Return the work of reducing the scores of each row in a vector unit."""
+        shape = {action: elements, "results": self.shape.columns}
+        return service_work(self.vector, "reduce", shape, self.problem.number)
 
     def _vector(self, operations: Mapping[str, int]) -> Work:
         return service_work(self.vector, "elementwise", operations, self.problem.number)
@@ -188,7 +214,7 @@ class TileWorks:
             "RD": [(size.statistic, statistic)],
             "RNV": [(size.numerator, statistic)],
         }
-        if not self.on_array:
+        if self.softmax != "array":
             # Scores and numerators pass through the buffer on their way to the 1D unit and back.
             reads |= {name: [(size.score, score)] for name in ("LM", "SLN", "SLD")}
             reads["SLNV"] = [*reads["SLNV"], (size.score, score)]

@@ -54,7 +54,7 @@ class FusemaxMapping:
     @property
     def mapper(self) -> str:
         """Id of the mapper."""
-        return f"fusemax-{self.plan.style}"
+        return self.plan.mapper
 
     @property
     def footprints(self) -> Mapping[str, int]:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 PRODUCTS = ("QK", "SLNV")
 """Matrix products of a tile."""
 
+IN_ARRAY = ("architecture", "binding")
+"""Styles whose softmax runs in the array."""
+
 ACTIONS: Final[tuple[Literal["read", "write"], ...]] = ("read", "write")
 
 
@@ -46,14 +49,14 @@ def closed_form(plan: FusemaxPlan) -> ClosedForm:
     times = [(compute_ps, "compute")]
     times += [(busy, "bandwidth") for name, busy in sorted(tally.busy_ps.items())]
     time_ps, cause = max(times, key=lambda item: item[0])
-    name = f"fusemax-{plan.style}"
+    name = plan.mapper
     phase = Phase(name, time_ps, cause, tally, _expression(plan, tally, time_ps, cause))
     return ClosedForm(name, plan.problem.groups, (phase,), plan.problem.tags)
 
 
 def _on_unit(plan: FusemaxPlan, name: str, work: Work) -> int:
     """Return how long an einsum keeps the unit that it runs on, ps."""
-    on_array = name in (ON_ARRAY if plan.style != "cascade" else PRODUCTS)
+    on_array = name in (ON_ARRAY if plan.style in IN_ARRAY else PRODUCTS)
     assert plan.machine.array is not None
     assert plan.machine.vector is not None
     unit = plan.machine.array.name if on_array else plan.machine.vector.name

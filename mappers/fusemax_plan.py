@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from archsim.mapping import Infeasible
 from mappers.attention_blocks import SuperBlock, blocks_together, row_blocks, super_blocks
-from mappers.attention_tiles import TileBytes, TileShape, TileWorks, tile_shape
+from mappers.attention_tiles import Softmax, TileBytes, TileShape, TileWorks, tile_shape
 from mappers.work import Work, transfer_work
 
 if TYPE_CHECKING:
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from archsim.mapping import Json, Placement
     from mappers.attention_problem import AttentionProblem
 
-Style = Literal["cascade", "architecture", "binding"]
+Style = Literal["cascade", "architecture", "binding", "flash"]
 """Steps of FuseMax's ablation: the 1-pass cascade on a plain array; softmax in the array, tile
-after tile; both arrays interleaved across tiles."""
+after tile; both arrays interleaved across tiles. And ``flash``: the 1-pass cascade with products
+as the array's own dataflow makes them, of tiles of any size."""
+
+SOFTMAX_AT: dict[str, Softmax] = {"cascade": "vector", "flash": "tiled"}
+"""Where softmax runs, by style; in the array unless named."""
 
 BUFFERED_TILES = 2
 """Tiles of keys and values in the buffer: one in use, one being filled."""
@@ -51,9 +55,15 @@ class FusemaxPlan:
     placement: Placement
 
     @property
+    def mapper(self) -> str:
+        """Id of the mapper that makes such plans."""
+        return self.style if self.style == "flash" else f"fusemax-{self.style}"
+
+    @property
     def tile(self) -> TileWorks:
         """The works of a tile's einsums."""
-        return TileWorks(self.problem, self.machine, self.shape, on_array=self.style != "cascade")
+        where = SOFTMAX_AT.get(self.style, "array")
+        return TileWorks(self.problem, self.machine, self.shape, where)
 
     def load(self, name: Literal["query", "key", "value"], elements: int) -> Work:
         """Return the work of fetching elements of an operand from its home."""
@@ -101,13 +111,24 @@ class FusemaxPlan:
 
 def _scores_on_chip(size: TileBytes, style: Style) -> int:
     """Return the bytes of scores and numerators of a row block's tile in the buffer."""
-    return 2 * size.score if style == "cascade" else 0
+    return 2 * size.score if style in SOFTMAX_AT else 0
 
 
 def plan_attention(
-    problem: AttentionProblem, machine: Machine, style: Style, placement: Placement
+    problem: AttentionProblem,
+    machine: Machine,
+    style: Style,
+    placement: Placement,
+    shape: TileShape | None = None,
 ) -> FusemaxPlan | Infeasible:
     """Return the plan of an attention: as many row blocks together as fit, see `blocks_together`.
+
+    Parameters
+    ----------
+    problem, machine, style, placement
+        What, where, how, and where the tensors stand.
+    shape
+        Tile; what fills the array by default.
 
     Returns
     -------
@@ -116,7 +137,7 @@ def plan_attention(
     """
     array = machine.array
     assert array is not None
-    shape = tile_shape(problem, array)
+    shape = shape or tile_shape(problem, array)
     size = TileBytes.of(problem, shape)
     blocks = row_blocks(problem, shape.keys, shape.columns)
     capacity = placement.available_bytes.get(machine.innermost)

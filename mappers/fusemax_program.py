@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mappers.attention_tiles import ON_ARRAY, ON_VECTOR
-from mappers.fusemax_form import ACTIONS, PRODUCTS, einsum_of
+from mappers.fusemax_form import ACTIONS, IN_ARRAY, einsum_of
 from mappers.work import apart
 
 if TYPE_CHECKING:
@@ -28,22 +28,17 @@ if TYPE_CHECKING:
     from mappers.work import Work
 
 ORDER = ("QK", "LM", "RM", "PRM", "SLN", "SLD", "SLNV", "SPD", "RD", "SPNV", "RNV")
-"""Issue order within a step; every einsum stands behind those that it needs."""
+"""Issue order within a step; every einsum stands behind those that it needs in it."""
 
-NEEDS = (
-    ("RM", "LM"),
-    ("PRM", "RM"),
-    ("SLN", "RM"),
-    ("SLD", "SLN"),
-    ("SLNV", "SLN"),
-    ("SPD", "PRM"),
-    ("RD", "SLD"),
-    ("RD", "SPD"),
-    ("SPNV", "PRM"),
-    ("RNV", "SLNV"),
-    ("RNV", "SPNV"),
+NEEDS = (("PRM", "RM"), ("SLN", "RM"), ("SLD", "SLN"), ("SLNV", "SLN"), ("RD", "SPD"))
+"""(einsum, what it needs) in the same step."""
+
+STAGES = (
+    ("QK", "LM"),
+    ("RM", "PRM", "SLN", "SLD", "SLNV"),
+    ("SPD", "RD", "SPNV", "RNV"),
 )
-"""(einsum, what it needs) within a tile."""
+"""Einsums of a tile by the step in which they run; between stages values leave the array."""
 
 MAX_LAG = 12
 """Most steps between the scores of a tile and the end of its work."""
@@ -75,12 +70,7 @@ def step_lags(plan: FusemaxPlan, works: dict[str, Work]) -> tuple[int, int]:
         for resource, occupancy, _ in works[name].holds:
             busy[resource] = busy.get(resource, 0) + occupancy
     step_ps = max(busy.values())
-    if plan.style == "cascade":
-        wait = works["QK"].latency_ps
-        return _steps(wait, step_ps), _steps(wait, step_ps) + _steps(
-            works["SLNV"].latency_ps, step_ps
-        )
-    first = _steps(works["LM"].latency_ps, step_ps)
+    first = _steps(works["LM" if plan.style in IN_ARRAY else "QK"].latency_ps, step_ps)
     return first, first + _steps(works["SLNV"].latency_ps, step_ps)
 
 
@@ -95,7 +85,7 @@ class _Writer:
         from archsim.program import ProgramBuilder
 
         self.plan = plan
-        self.builder = ProgramBuilder(f"fusemax-{plan.style}")
+        self.builder = ProgramBuilder(plan.mapper)
         self.works = plan.tile.works()
         least = min(group.num_tiles for group in plan.supers)
         first, second = step_lags(plan, self.works) if interleaved else (0, 0)
@@ -104,6 +94,9 @@ class _Writer:
         self.lag = second
         self.lags = {name: self._lag(name, first, second) for name in ORDER}
         self.sequential = second == 0
+        self.ticks = [
+            self.builder.marker(name, tags=plan.problem.tags) for name in ("scored", "summed")
+        ]
         self.ops = {name: self._define(name, self.works[name]) for name in (*ORDER, "AV")}
         self.ports = self._ports()
         self.loads = self._loads()
@@ -112,7 +105,7 @@ class _Writer:
     def _lag(self, name: str, first: int, second: int) -> int:
         if name in ("SPD", "RD", "SPNV", "RNV"):
             return second
-        if name == "QK" or (name == "LM" and self.plan.style != "cascade"):
+        if name == "QK" or (name == "LM" and self.plan.style in IN_ARRAY):
             return 0
         return first
 
@@ -167,7 +160,9 @@ class _Writer:
     def _waits(self) -> None:
         builder, ops, loads = self.builder, self.ops, self.loads
         for name, source in self._needs():
-            self._after(name, source)
+            if not self._in_array(name, source):
+                builder.after(ops[name], ops[source])
+        self._cross()
         self._hold_back("Q", "QK")
         self._hold_back("K", "QK")
         self._hold_back("V", "SLNV")
@@ -204,25 +199,30 @@ class _Writer:
                 builder.after(ops["QK"], ops[name])
 
     def _needs(self) -> Sequence[tuple[str, str]]:
-        if self.plan.style != "cascade":
-            return NEEDS
-        return (*NEEDS, ("LM", "QK"), ("SLN", "QK"))
+        return NEEDS if self.plan.style in IN_ARRAY else (*NEEDS, ("RM", "LM"))
 
-    def _after(self, name: str, source: str) -> None:
-        """Let an einsum wait for another one of its tile."""
+    def _in_array(self, name: str, source: str) -> bool:
+        """Whether one wave follows another through the array: issue order is all that it takes."""
+        return self.plan.style in IN_ARRAY and {name, source} <= set(ON_ARRAY)
+
+    def _cross(self) -> None:
+        """Let stages wait for each other across steps, through a tick that every step has."""
         builder, ops = self.builder, self.ops
-        back = self.lags[name] - self.lags[source] + 1
-        in_array = self.plan.style != "cascade" and {name, source} <= set(ON_ARRAY)
-        if in_array or {name, source} == {*PRODUCTS}:
-            # A wave follows another through the array: issue order is all that it takes.
-            return
-        if (name, source) == ("RNV", "SLNV") and self._streams():
+        scored, summed = self.ticks
+        in_array = self.plan.style in IN_ARRAY
+        builder.after(scored, ops["LM" if in_array else "QK"])
+        first, second = self.lags["RM"], self.lags["RNV"]
+        for name in ("RM",) if in_array else ("LM", "SLN"):
+            builder.after(ops[name], scored, back=first + 1)
+        for name in ("PRM", "SLD"):
+            builder.after(summed, ops[name])
+        if self._streams():
             drain_ps = self.works["SLNV"].latency_ps - self._busy("SLNV")
-            builder.after(
-                ops[name], ops[source], back=back, anchor="start", delay=drain_ps, cause="drain"
-            )
-            return
-        builder.after(ops[name], ops[source], back=back)
+            builder.after(summed, ops["SLNV"], anchor="start", delay=drain_ps, cause="drain")
+        else:
+            builder.after(summed, ops["SLNV"])
+        for name in STAGES[2]:
+            builder.after(ops[name], summed, back=second - first + 1)
 
     def _streams(self) -> bool:
         """Whether running numerators take the sums as they come: they are no faster."""
@@ -243,9 +243,7 @@ class _Writer:
             with self.builder.loop(plan.problem.groups - 1, "heads"):
                 self._head(first=False)
         for step in range(1, self.lag + 1):
-            for name in ORDER:
-                if self.lags[name] >= step:
-                    self.builder.place(self.ops[name])
+            self._place([name for name in ORDER if self.lags[name] >= step])
         self._results(plan.supers[-1])
         return self.builder.build()
 
@@ -375,12 +373,20 @@ class _Writer:
 
     def _step(self, number: int | None = None) -> None:
         """Place one step; the first ones of all lack the work of tiles before the first."""
-        for name in ORDER:
-            if number is None or self.lags[name] <= number:
-                self.builder.place(self.ops[name])
+        self._place([name for name in ORDER if number is None or self.lags[name] <= number])
         for name in ("read_step", "write_step"):
             if name in self.ports:
                 self.builder.place(self.ports[name])
+
+    def _place(self, names: Sequence[str]) -> None:
+        """Place some einsums and both ticks, each behind the stage that it counts."""
+        for name in ORDER:
+            if name in names:
+                self.builder.place(self.ops[name])
+            if name == ("LM" if self.plan.style in IN_ARRAY else "QK"):
+                self.builder.place(self.ticks[0])
+            if name == "SLNV":
+                self.builder.place(self.ticks[1])
 
     def _results(self, item: SuperBlock) -> None:
         with self.builder.loop(len(item.blocks), "results"):

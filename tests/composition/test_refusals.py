@@ -113,7 +113,8 @@ def test_the_command_line_exits_3(capsys):
         (
             {"attention": "vector"},
             "mapper.attention: no mapper of that name serves the class attention; "
-            "given 'vector'; allowed: unfused",
+            "given 'vector'; allowed: flash, flat, fusemax-architecture, fusemax-binding, fusemax-cascade, "
+            "unfused",
         ),
     ],
 )
