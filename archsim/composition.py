@@ -274,7 +274,7 @@ def _run(
         mapped, timing = timed
         outcome.add(phase, PhaseOutcome(bound, account(mapped, timing, machine), mapped))
         if observe is not None:
-            observe(TimedPass(phase, index, begin_ps, machine, timing))
+            observe(TimedPass(phase, index, begin_ps, machine, timing, mapped))
         begin_ps += timing.makespan_ps
         if progress is not None:
             progress(done + 1, len(passes))

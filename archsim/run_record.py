@@ -53,6 +53,8 @@ class TimedPass:
         Where it ran.
     timing
         Its timing with the critical path.
+    mapped
+        How it was mapped.
     """
 
     phase: str
@@ -60,6 +62,7 @@ class TimedPass:
     begin_ps: int
     machine: Machine
     timing: Timing
+    mapped: MappedPass | None = None
 
 
 @dataclass(slots=True)

@@ -1,10 +1,10 @@
-"""Counters of a timeline: busy shares, bytes per second, bytes of tiles in each memory level.
+"""Counters of a timeline: busy shares, bytes per second, how full each memory level is.
 
 Shares and rates are sampled in bins, each exact: the time for which a resource was held in a bin
 and the bytes that were moved in it (a transfer moves its bytes evenly while it holds its
 component) are whole numbers by arithmetic on instance numbers. When a run has more bins than are
 kept, neighbours are joined and their numbers added, so that the sum stays that of the run. Bytes of
-tiles are the value at a bin's begin; in a window they change where they change.
+tiles and of what is allocated are the value at a bin's begin; a window holds their every change.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from archsim.allocated_room import AllocatedRoom
 from archsim.engine.windows import busy_in_bins, held_until, started_before
 from archsim.resident_tiles import ResidentTiles
 from archsim.trace_events import Counter
@@ -21,6 +22,7 @@ from archsim.units import PS_PER_S
 
 if TYPE_CHECKING:
     from archsim.engine import Timing
+    from archsim.run_record import TimedPass
 
 NUM_BINS: Final = 128
 """Bins of a pass (a choice); a run of several passes keeps twice as many for all together."""
@@ -53,20 +55,19 @@ class TimelineCounters:
     _servers: dict[_Key, int] = field(default_factory=dict)
     _joined: int = 1
 
-    def add(self, timing: Timing, begin_ps: int, end_ps: int, shift_ps: int, every: bool) -> None:
-        """Take in a stretch of a pass that begins ``shift_ps`` into the run.
+    def add(self, seen: TimedPass, begin_ps: int, end_ps: int, every: bool) -> None:
+        """Take in a stretch of a pass.
 
         Parameters
         ----------
-        timing
+        seen
             The pass.
         begin_ps, end_ps
             The stretch, in time of the pass.
-        shift_ps
-            Begin of the pass in the run.
         every
             Whether every change of what a level holds is kept, not only samples.
         """
+        timing, shift_ps = seen.timing, seen.begin_ps
         bins = max(self.num_bins // self._joined, 1)
         edges = [begin_ps + (end_ps - begin_ps) * n // bins for n in range(bins + 1)]
         edges = sorted(set(edges))
@@ -75,14 +76,15 @@ class TimelineCounters:
         size = len(edges) - 1
         for key, amounts in (*_moved(timing, edges).items(), *self._busy(timing, edges).items()):
             _extend(self._sums, key, before, amounts)
-        tiles = ResidentTiles(timing)
-        for level in tiles.levels:
-            key = (level, f"{level} tiles", "bytes")
-            if every:
-                for time_ps, value in tiles.changes(level, begin_ps, end_ps):
-                    self._changes.append(Counter(time_ps + shift_ps, *key, value))
-            else:
-                _extend(self._samples, key, before, [tiles.bytes_at(level, e) for e in edges[:-1]])
+        for name, holder in _holders(seen):
+            for level in holder.levels:
+                key = (level, f"{level} {name}", "bytes")
+                if every:
+                    for time_ps, value in holder.changes(level, begin_ps, end_ps):
+                        self._changes.append(Counter(time_ps + shift_ps, *key, value))
+                else:
+                    values = [holder.bytes_at(level, edge) for edge in edges[:-1]]
+                    _extend(self._samples, key, before, values)
         for kept in (self._sums, self._samples):
             for values in kept.values():
                 values += [0] * (before + size - len(values))
@@ -124,6 +126,13 @@ class TimelineCounters:
             self._sums[key] = [a + b for a, b in zip(amounts[::2], odd, strict=False)]
         for key, values in self._samples.items():
             self._samples[key] = values[::2]
+
+
+def _holders(seen: TimedPass) -> Iterator[tuple[str, ResidentTiles | AllocatedRoom]]:
+    """Yield what says how full levels are, each with the name of its counters."""
+    yield "tiles", ResidentTiles(seen.timing)
+    if seen.mapped is not None:
+        yield "allocated", AllocatedRoom(seen.machine, seen.mapped, seen.timing)
 
 
 def _extend(kept: dict[_Key, list[int]], key: _Key, before: int, values: list[int]) -> None:

@@ -109,7 +109,7 @@ class TimelineExport:
             if timing.simulated > SPARE * self.max_slices:
                 slices = _thinned(slices, -(-length_ps // self.max_slices))
             self._add(timing, slices, shift_ps)
-            self._counters.add(timing, 0, length_ps, shift_ps, every=False)
+            self._counters.add(seen, 0, length_ps, every=False)
             self._show_pass(seen)
             if sum(map(len, self._tracks.values())) > SPARE * self.max_slices:
                 self._fit(SPARE // 2 * self.max_slices)
@@ -126,7 +126,7 @@ class TimelineExport:
             if self._held <= self.max_slices:
                 repeats = _Repeats(timing, begin_ps, end_ps)
                 self._add(timing, expanded(timing, begin_ps, end_ps), shift_ps, repeats)
-                self._counters.add(timing, begin_ps, end_ps, shift_ps, every=True)
+                self._counters.add(seen, begin_ps, end_ps, every=True)
                 self._show_pass(seen)
 
     def text(self) -> str:

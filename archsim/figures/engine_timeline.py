@@ -80,7 +80,8 @@ class EngineTimeline:
         begin_us = min(float(str(cell)) for cell in data.tables["counters"].column("time_us"))
         _draw_slices(data.tables["slices"], lanes, begin_us)
         table = data.tables["counters"]
-        _draw_counter(table.where(counter="buffer tiles bytes"), tiles, begin_us, 1024.0)
+        part = table.where(counter="buffer tiles bytes")
+        _draw_counter(part, tiles, begin_us, 1024.0, "#1f5f8b", "tiles")
         tiles.set_ylabel("tiles in\nbuffer (KiB)")
         for action, color in (("read", "#5a8f5a"), ("write", "#a2445a")):
             part = table.where(counter=f"dram {action} GB/s")
@@ -119,11 +120,13 @@ def _draw_counter(
     axes: Axes,
     begin_us: float,
     scale: float,
-    color: str = "#1f5f8b",
-    label: str | None = None,
+    color: str,
+    label: str,
 ) -> None:
     times = [float(str(cell)) - begin_us for cell in table.column("time_us")]
     values = [float(str(cell)) / scale for cell in table.column("value")]
+    times.append((BEFORE_PS + AFTER_PS) / 1e6)
+    values.append(values[-1])
     axes.step(times, values, where="post", color=color, lw=1, label=label)
     axes.set_ylim(bottom=0)
 

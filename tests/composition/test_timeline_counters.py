@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archsim.allocated_room import AllocatedRoom
 from archsim.engine import run_program
 from archsim.errors import SimulationError
 from archsim.machine import load_hardware
@@ -113,6 +114,33 @@ def test_tiles_in_the_buffer_fit_and_are_gone_in_the_end(exported):
             for time_ps, value in points:
                 assert tiles.bytes_at("buffer", time_ps) == value
     assert result.feasible
+
+
+def test_what_is_allocated_is_what_mappers_asked_for_and_residency_keeps(exported):
+    _, passes, window, shown = exported
+    machine = load_hardware(MACHINE)
+    capacity = machine.capacity_bytes("buffer")
+    tiles, allocated = shown["buffer tiles bytes"], shown["buffer allocated bytes"]
+    assert 0 < max(value for _, value in allocated) <= capacity
+    for seen in passes:
+        room, timing = AllocatedRoom(machine, seen.mapped, seen.timing), seen.timing
+        for stage in seen.mapped.stages:
+            kept = capacity - seen.mapped.residency.stages[stage.name].available_bytes["buffer"]
+            for turn in {0, stage.repeat - 1}:
+                begin = timing.start_ps(f"{stage.name}/begin", turn)
+                for fragment, piece in zip(stage.fragments, stage.pieces, strict=True):
+                    end = timing.start_ps(f"{stage.name}/{fragment.cascade.name}/end", turn)
+                    wanted = kept + piece.mapping.footprints.get("buffer", 0)
+                    for time_ps in (begin, (begin + end) // 2, end - 1):
+                        assert room.bytes_at("buffer", time_ps) == wanted
+                        assert ResidentTiles(timing).bytes_at("buffer", time_ps) <= wanted
+                    begin = end
+        assert room.bytes_at("buffer", timing.makespan_ps) == 0
+        if window is not None:
+            assert all(room.bytes_at("buffer", time) == value for time, value in allocated)
+    if window is None:
+        pairs = zip(tiles, allocated, strict=True)
+        assert all(held <= asked for (_, held), (_, asked) in pairs)
 
 
 @settings(max_examples=30, deadline=None)

@@ -20,7 +20,8 @@ FLOORS = (
     {
         *("fragments", "residency", "capacity", "roofline", "mapped_model", "mapping_cache"),
         *("accounting", "run_config", "run_record", "composition", "request"),
-        *("explanation", "timeline_export", "timeline_counters", "resident_tiles", "trace_events"),
+        *("explanation", "timeline_export", "timeline_counters", "trace_events"),
+        *("resident_tiles", "allocated_room"),
     },
     {"report", "validation", "bench"},
     {"figures"},
