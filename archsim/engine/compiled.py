@@ -217,3 +217,8 @@ def _address(values: layout.Memory) -> int:
 def is_loaded() -> bool:
     """Whether the compiled kernel was already used in this process."""
     return compiled_advance.cache_info().currsize > 0
+
+
+def is_trace_loaded() -> bool:
+    """Whether the compiled walk was already used in this process."""
+    return compiled_trace.cache_info().currsize > 0

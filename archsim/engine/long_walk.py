@@ -12,7 +12,14 @@ from archsim.engine.timeline import Log
 from archsim.program.ir import BEGIN, END, Program
 
 LONG = 10_000
-"""Rows from which a log is walked compiled: in plain Python a step takes 3 to 6 µs (measured)."""
+"""Rows from which the compiled walk is loaded for a log: in plain Python a step takes 3 to 8 µs,
+and loading takes about 0.1 s (measured)."""
+
+SHORT = 500
+"""Rows from which a log is walked compiled once that is loaded (a choice)."""
+
+LARGE_TABLES = 1 << 20
+"""Numbers in the table of counts that are worth writing for any log, 8 MB (a choice)."""
 
 ROOM_AT_FIRST = 4096
 """Entries and records that there is room for at first; more is made when needed."""
@@ -115,7 +122,11 @@ def suits(program: Program, log: Log) -> bool:
     """Whether the compiled walk pays: a long log, and tables that are small against it."""
     tables = len(program.hold_resources) * len(program.ops)
     size = log.num_rows + log.num_jump_rows
-    return size >= LONG and tables <= LOG_WIDTH * size and compiled.is_loaded()
+    if tables > LARGE_TABLES + LOG_WIDTH * size:
+        return False
+    if compiled.is_trace_loaded():
+        return size >= SHORT
+    return size >= LONG and compiled.is_loaded()
 
 
 def _depth(program: Program) -> int:

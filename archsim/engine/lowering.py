@@ -35,10 +35,12 @@ class _Loop:
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """A program ready to run: memory and where to find results in it."""
+    """A program ready to run: memory, where to find results in it and where its times stand."""
 
     mem: list[int]
     op_rows: list[int]
+    hold_places: list[int]
+    wait_places: list[int]
 
 
 def _check_counts(program: Program) -> None:
@@ -317,6 +319,50 @@ class _Writer:
         self.mem[at.PC] = base
 
 
+class _Structure:
+    """A program in the memory of the kernel, with the places of its times."""
+
+    def __init__(self, program: Program, *, fold: bool, recall: bool) -> None:
+        _check_counts(program)
+        tape, loops = _tree(program)
+        writer = _Writer(program)
+        writer.resources()
+        writer.operations()
+        writer.loops(loops, fold=fold, recall=recall)
+        writer.tape(tape, loops)
+        mem = writer.mem
+        mem[at.FOLDING] = int(fold)
+        mem[at.NOBODY] = -1
+        if any(row < at.HEADER for row in writer.op_rows):
+            raise SimulationError(f"program {program.name!r} has no valid tape")
+        self.program, self.options = program, (fold, recall)
+        self.mem, self.op_rows = mem, writer.op_rows
+        self.hold_places: list[int] = []
+        self.wait_places: list[int] = []
+        for row in writer.op_rows:
+            holds = range(mem[row + at.HOLDS], mem[row + at.HOLDS_END], at.HOLD_WIDTH)
+            waits = range(mem[row + at.CONS], mem[row + at.CONS_END], at.CON_WIDTH)
+            self.hold_places += [hold + at.OCCUPANCY for hold in holds]
+            self.wait_places += [wait + at.WEIGHT for wait in waits]
+
+    def is_of(self, program: Program) -> bool:
+        """Whether a program has this structure: was made from the same by changing times."""
+        mine = self.program
+        return program is mine or all(
+            getattr(program, column) is getattr(mine, column) for column in STRUCTURE
+        )
+
+
+STRUCTURE = (
+    "capacities", "hold_offsets", "hold_resources", "constraint_offsets", "sources", "backs",
+    "scopes", "trips", "tape_kinds", "tape_args",
+)  # fmt: skip
+"""Columns of a program that say what its memory looks like, times aside."""
+
+_last: list[_Structure] = []
+"""The structure lowered last: a program is often run again, or with other times."""
+
+
 def lower(program: Program, *, fold: bool, logging: bool, recall: bool = True) -> Lowered:
     """Return the memory of the kernel for a program.
 
@@ -331,6 +377,11 @@ def lower(program: Program, *, fold: bool, logging: bool, recall: bool = True) -
     recall : bool
         Whether activations of loops may be taken from summaries of earlier ones.
 
+    Returns
+    -------
+    Lowered
+        Memory of its own, written anew from the structure lowered last if that is the same.
+
     Raises
     ------
     TimeOverflowError
@@ -338,17 +389,14 @@ def lower(program: Program, *, fold: bool, logging: bool, recall: bool = True) -
     SimulationError
         The tape of the program is not a tree.
     """
-    _check_counts(program)
-    tape, loops = _tree(program)
-    writer = _Writer(program)
-    writer.resources()
-    writer.operations()
-    writer.loops(loops, fold=fold, recall=recall)
-    writer.tape(tape, loops)
-    mem = writer.mem
-    mem[at.FOLDING] = int(fold)
+    structure = _last[0] if _last else None
+    if structure is None or structure.options != (fold, recall) or not structure.is_of(program):
+        structure = _Structure(program, fold=fold, recall=recall)
+        _last[:] = [structure]
+    mem = structure.mem[:]
     mem[at.LOGGING] = int(logging)
-    mem[at.NOBODY] = -1
-    if any(row < at.HEADER for row in writer.op_rows):
-        raise SimulationError(f"program {program.name!r} has no valid tape")
-    return Lowered(mem, writer.op_rows)
+    for place, time_ps in zip(structure.hold_places, program.occupancies_ps, strict=True):
+        mem[place] = time_ps
+    for c, place in enumerate(structure.wait_places):
+        mem[place] = program.weight_ps(c)
+    return Lowered(mem, structure.op_rows, structure.hold_places, structure.wait_places)

@@ -35,14 +35,7 @@ class _Structure:
         lowered.mem[layout.LIMIT] = MAX_SIMULATED
         self.template = array("q", lowered.mem)
         self.op_rows = lowered.op_rows
-        mem = lowered.mem
-        self.hold_places: list[int] = []
-        self.wait_places: list[int] = []
-        for row in lowered.op_rows:
-            holds = range(mem[row + layout.HOLDS], mem[row + layout.HOLDS_END], layout.HOLD_WIDTH)
-            waits = range(mem[row + layout.CONS], mem[row + layout.CONS_END], layout.CON_WIDTH)
-            self.hold_places += [hold + layout.OCCUPANCY for hold in holds]
-            self.wait_places += [wait + layout.WEIGHT for wait in waits]
+        self.hold_places, self.wait_places = lowered.hold_places, lowered.wait_places
         self.holds = [
             range(program.hold_offsets[op], program.hold_offsets[op + 1])
             for op in range(len(program.ops))

@@ -21,8 +21,9 @@ PYTHON_BUDGET = 20_000
 5 µs an operation (measured) this is at most 0.1 s; importing numba and loading the kernel takes
 0.5 s, compiling it 4 s."""
 
-PYTHON_TOTAL = 200_000
-"""Operations of all runs of a process together, after which runs start compiled."""
+PYTHON_TOTAL = 100_000
+"""Operations of all runs of a process together, after which runs start compiled: by then they took
+about as long as importing numba and loading the kernel does."""
 
 _spent = {"operations": 0}
 
@@ -108,7 +109,7 @@ class _Run:
         """Run as plain Python; return whether the program came to its end within ``budget``."""
         self.mem[layout.LIMIT] = min(budget, self.limit)
         status = self._advance(advance)
-        _spent["operations"] += self.mem[layout.SIMULATED]
+        _spent["operations"] += self.mem[layout.SIMULATED] + self.mem[layout.COPIED]
         if status == layout.DONE:
             return True
         if self.limit <= budget:

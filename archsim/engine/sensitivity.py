@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Literal
 
 from archsim.engine.path import Weight
 from archsim.engine.slopes import Direction, Slope, slope_along
 from archsim.engine.timing import Timing, split
+from archsim.expression import Expression
 from archsim.program.ir import Program
 
 Lookup = Callable[[str], float]
@@ -19,12 +21,9 @@ Share = tuple[str, str]
 """Resource and cause of a part of the critical path."""
 
 
-def _expression(program: Program, kind: str, number: int) -> str | None:
-    if kind == "hold":
-        return program.occupancy_exprs[number]
-    if kind == "latency":
-        return program.latency_exprs[number]
-    return program.delay_exprs[number]
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Expression:
+    return Expression(text)
 
 
 def gradients(program: Program, lookup: Lookup) -> dict[str, dict[Weight, float]]:
@@ -42,8 +41,6 @@ def gradients(program: Program, lookup: Lookup) -> dict[str, dict[Weight, float]
     dict
         Per dotted path, ps per base unit for each time that depends on it.
     """
-    from archsim.expression import Expression
-
     known: dict[str, dict[str, float]] = {}
     found: dict[str, dict[Weight, float]] = {}
     tables = (
@@ -56,7 +53,7 @@ def gradients(program: Program, lookup: Lookup) -> dict[str, dict[Weight, float]
             if text is None:
                 continue
             if text not in known:
-                known[text] = Expression(text).gradient(lookup)
+                known[text] = _parsed(text).gradient(lookup)
             for name, slope in known[text].items():
                 if slope:
                     found.setdefault(name, {})[kind, number] = slope
