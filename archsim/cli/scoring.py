@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from archsim.mapping import Json
+    from archsim.validation.suite import Suite
 
 BAR_MISSED: Final = 4
 
 
-def validate(name: str, data: Path | None, *, output: Path | None, as_json: bool) -> int:
+def validate(
+    name: str, data: Path | None, *, unseen: str | None, output: Path | None, as_json: bool
+) -> int:
     """Run a validation suite and print its scores; return the exit code."""
     from archsim.registry import suites
     from archsim.validation.scoring import Scores
@@ -34,6 +37,8 @@ def validate(name: str, data: Path | None, *, output: Path | None, as_json: bool
     suite = suites.get(name)
     if not isinstance(suite, Suite):
         raise ConfigError("the plug-in is not a validation suite", given=name)
+    if unseen is not None:
+        suite = _without(suite, name, unseen)
     scores = Scores(name, suite.run(data))
     record = scores.to_json_object()
     if output is not None:
@@ -49,6 +54,19 @@ def validate(name: str, data: Path | None, *, output: Path | None, as_json: bool
         print_error(f"suite '{name}' misses {len(missed)} bars: {', '.join(missed)}")
         return BAR_MISSED
     return 0
+
+
+def _without(suite: Suite, name: str, unseen: str) -> Suite:
+    """Return the suite that leaves out what was fitted to one device."""
+    from archsim.validation.suite import Suite
+
+    leave_out = getattr(suite, "without", None)
+    found = leave_out(unseen) if callable(leave_out) else None
+    if not isinstance(found, Suite):
+        raise ConfigError(
+            f"suite '{name}' has no fitted devices to leave out", path="--unseen", given=unseen
+        )
+    return found
 
 
 def bench(name: str, *, as_json: bool) -> int:

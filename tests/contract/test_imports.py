@@ -15,7 +15,7 @@ FLOORS = (
     {"program"},
     {"cost", "engine"},
     {"dram"},
-    {"components", "results", "mapping", "cim", "edgecim"},
+    {"components", "results", "mapping", "cim", "edgecim", "gpu"},
     {"machine", "machine_checks", "machine_config"},
     {
         *("fragments", "residency", "capacity", "roofline", "mapped_model", "mapping_cache"),

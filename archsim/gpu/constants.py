@@ -1,0 +1,232 @@
+"""Fitted constants: one record for each architecture, library, version and number format.
+
+Records are data (``constants/*.yaml``), written by ``archsim calibrate gpu``. A device and library
+with a record of their own get exactly that; others get the nearest one, and a word on which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Final, cast
+
+from archsim.config.document import load_document
+from archsim.errors import ConfigError
+from archsim.gpu.family import Constants
+
+FOLDER: Final = Path(__file__).parent / "constants"
+"""Folder of the records that ship."""
+
+RELATIVES: Final = {
+    "pascal": ("volta", "turing", "ampere"),
+    "volta": ("turing", "ampere", "pascal"),
+    "turing": ("volta", "ampere-rtx", "ampere", "ada", "pascal"),
+    "ampere": ("ampere-rtx", "ada", "hopper", "volta", "turing"),
+    "ampere-rtx": ("ampere", "ada", "blackwell-rtx", "turing"),
+    "ada": ("blackwell-rtx", "ampere-rtx", "ampere", "turing"),
+    "hopper": ("blackwell", "ampere", "ada"),
+    "blackwell": ("hopper", "ampere", "blackwell-rtx"),
+    "blackwell-rtx": ("ada", "ampere-rtx", "ampere"),
+    "cdna1": ("cdna2", "cdna3", "ampere", "volta"),
+    "cdna2": ("cdna1", "cdna3", "ampere", "hopper"),
+    "cdna3": ("cdna2", "cdna1", "hopper", "ampere"),
+    "tpu-v6": ("hopper", "ampere"),
+}
+"""Families by nearness: the same kind of matrix instruction and memory first."""
+
+FORMAT_FALLBACK: Final = {
+    "fp8_block": ("fp8", "16bit"),
+    "fp8": ("int8", "16bit"),
+    "int8": ("fp8", "16bit"),
+    "tf32": ("16bit", "fp32"),
+    "fp32": ("16bit",),
+    "16bit": ("fp32",),
+}
+"""Formats whose constants stand in for those of another."""
+
+FAR: Final = 20
+"""Rank of what is in no list of relatives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Constants fitted to one set of measurements.
+
+    Attributes
+    ----------
+    family, architecture, library, version, format, variant
+        What they are for; `variant` tells kernels of a family apart (softmax from rmsnorm).
+    gpus
+        Ids of the devices whose rows were fitted.
+    rows
+        Number of rows fitted.
+    values
+        The constants.
+    """
+
+    family: str
+    architecture: str
+    library: str
+    version: str
+    format: str
+    variant: str
+    gpus: tuple[str, ...]
+    rows: int
+    values: Mapping[str, float]
+
+    @property
+    def label(self) -> str:
+        """What identifies it in messages."""
+        parts = [self.architecture, f"{self.library} {self.version}".strip(), self.format]
+        return ", ".join([*parts, self.variant] if self.variant else parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Constants for one device, library and format.
+
+    Attributes
+    ----------
+    values
+        The constants.
+    origin
+        ``fitted``, ``nearest`` or ``default``.
+    said
+        Which record, in words.
+    """
+
+    values: Mapping[str, float]
+    origin: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What constants are wanted for.
+
+    Attributes
+    ----------
+    family, architecture, library, version, format, variant
+        As in :class:`Record`.
+    prefers_library
+        Whether another architecture with the same library is nearer than the same architecture with
+        another library; true for attention, where libraries differ more than parts do.
+    prefers_format
+        Whether the format counts before the variant.
+    without
+        Devices whose records must not be used.
+    """
+
+    family: str
+    architecture: str
+    library: str = ""
+    version: str = ""
+    format: str = "16bit"
+    variant: str = ""
+    prefers_library: bool = False
+    prefers_format: bool = False
+    without: frozenset[str] = frozenset()
+
+    def distance(self, record: Record) -> tuple[int, ...]:
+        """Return how far a record is; smaller is nearer, compared from the front."""
+        formats = (self.format, *FORMAT_FALLBACK.get(self.format, ()))
+        form = formats.index(record.format) if record.format in formats else FAR
+        relatives = (self.architecture, *RELATIVES.get(self.architecture, ()))
+        part = relatives.index(record.architecture) if record.architecture in relatives else FAR
+        library = 0 if record.library == self.library else 1
+        version = 0 if library == 0 and record.version == self.version else 1
+        variant = 0 if record.variant == self.variant else 1
+        kernel = (form, variant) if self.prefers_format else (variant, form)
+        if self.prefers_library:
+            return *kernel, library, version, part, -record.rows
+        return *kernel, part, library, version, -record.rows
+
+    def is_met_by(self, record: Record) -> bool:
+        """Whether a record was fitted for exactly this."""
+        return self.distance(record)[:5] == (0, 0, 0, 0, 0)
+
+
+def choose(
+    request: Request,
+    records: tuple[Record, ...],
+    defaults: Mapping[str, float],
+    of_library: frozenset[str] = frozenset(),
+) -> Chosen:
+    """Return the nearest constants for a request.
+
+    Parameters
+    ----------
+    request
+        What they are for.
+    records
+        All records of any family.
+    defaults
+        Values where no record stands near enough, and of constants that a record lacks.
+    of_library
+        Names of the constants that come from the nearest record of the same library where there is
+        no record for both architecture and library.
+    """
+    open_to = [
+        record
+        for record in records
+        if record.family == request.family and not request.without & set(record.gpus)
+    ]
+    if not open_to:
+        return Chosen(Constants(defaults), "default", "no fitted record: starting values")
+    nearest = min(open_to, key=lambda record: (*request.distance(record), record.label))
+    if request.is_met_by(nearest):
+        return Chosen(Constants({**defaults, **nearest.values}), "fitted", nearest.label)
+    by_library = replace(request, prefers_library=True)
+    by_part = replace(request, prefers_library=False)
+    kernels = min(open_to, key=lambda record: (*by_library.distance(record), record.label))
+    part = min(open_to, key=lambda record: (*by_part.distance(record), record.label))
+    values = {
+        name: (kernels if name in of_library else part).values.get(name, default)
+        for name, default in defaults.items()
+    }
+    if kernels is part:
+        return Chosen(Constants(values), "nearest", f"constants of {part.label}")
+    said = f"hardware constants of {part.label}; kernel constants of {kernels.label}"
+    return Chosen(Constants(values), "nearest", said)
+
+
+@cache
+def shipped_records() -> tuple[Record, ...]:
+    """Return the records that ship with the package."""
+    return read_records(FOLDER)
+
+
+def read_records(folder: Path) -> tuple[Record, ...]:
+    """Read all records of a folder.
+
+    Raises
+    ------
+    ConfigError
+        A file is no list of records.
+    """
+    records: list[Record] = []
+    for path in sorted(folder.glob("*.yaml")):
+        document = load_document(path, kind="constants", sources=False)
+        items = document.data.get("records")
+        if not isinstance(items, list | tuple):
+            raise ConfigError("must be a list", path="constants.records", given=str(path))
+        records.extend(_record(item) for item in items)
+    return tuple(records)
+
+
+def _record(item: object) -> Record:
+    data = cast("Mapping[str, object]", item)
+    values = cast("Mapping[str, float]", data["values"])
+    return Record(
+        family=str(data["family"]),
+        architecture=str(data["architecture"]),
+        library=str(data["library"]),
+        version=str(data["version"]),
+        format=str(data["format"]),
+        variant=str(data["variant"]),
+        gpus=tuple(str(name) for name in cast("tuple[object, ...]", data["gpus"])),
+        rows=int(cast("int", data["rows"])),
+        values={name: float(value) for name, value in values.items()},
+    )

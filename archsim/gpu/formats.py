@@ -1,0 +1,55 @@
+"""Number formats of GPU operators, as measurements name them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from archsim.errors import ConfigError, nearest
+
+ELEMENT_BYTES: Final = {
+    **{"fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "fp8_block": 1.0},
+    **{"int8": 1.0, "bf16+kvfp8": 2.0, "fp16+kvfp8": 2.0},
+}
+"""Bytes of an operand element; ``x+kvfp8`` are operands x with an fp8 KV cache."""
+
+SIXTEEN_BIT: Final = ("bf16", "fp16")
+
+
+def format_bytes(dtype: str) -> float:
+    """Return the bytes of one operand element.
+
+    Raises
+    ------
+    ConfigError
+        The format is not known.
+    """
+    if dtype not in ELEMENT_BYTES:
+        raise ConfigError(
+            "unknown number format",
+            path="dtype",
+            given=dtype,
+            allowed=sorted(ELEMENT_BYTES),
+            hint=nearest(dtype, ELEMENT_BYTES),
+        )
+    return ELEMENT_BYTES[dtype]
+
+
+def output_bytes(dtype: str) -> float:
+    """Return the bytes of one result element: formats below 16 bits write 16."""
+    return max(2.0, format_bytes(dtype))
+
+
+def kv_bytes(dtype: str) -> float:
+    """Return the bytes of one element of the KV cache."""
+    return 1.0 if dtype.endswith("+kvfp8") else format_bytes(dtype)
+
+
+def matrix_format(dtype: str) -> str:
+    """Return the format whose matrix rate counts: that of the operands, scales left out."""
+    return dtype.partition("_")[0].partition("+")[0]
+
+
+def format_class(dtype: str) -> str:
+    """Return the class of formats that share constants: 16-bit ones, whatever the KV cache has."""
+    plain = dtype.partition("+")[0]
+    return "16bit" if plain in SIXTEEN_BIT else plain

@@ -1,0 +1,162 @@
+"""The compiled loop of the GEMM law: every tile and split of every shape, the best one kept."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.gpu.compiling import compiled
+from archsim.gpu.power import clock_share
+
+Floats = NDArray[np.float64]
+
+K_STEP = 64
+"""Elements of the reduction that one pipeline stage holds."""
+
+STAGES = 4
+"""Pipeline stages of a thread block: loads in flight."""
+
+TIME, LIMIT, DRAM_BYTES, L2_BYTES, CLOCKED, MEMORY, REST, CLOCK, TILE, SPLIT, COLUMNS = range(11)
+"""Columns of the result."""
+
+
+def _gemm_block(
+    rows: float, columns: float, reduction: float, batch: float, tile: Floats, split: float,
+    sizes: Floats, machine: Floats, law: Floats, hit: float, found: Floats,
+) -> None:  # fmt: skip
+    """Time one GEMM with one tile and split; see :mod:`archsim.gpu.gemm` for the equations.
+
+    Parameters
+    ----------
+    rows, columns, reduction
+        m, n, k.
+    batch
+        Products of that shape, all with operands of their own.
+    tile
+        Tile rows, tile columns, blocks an SM holds.
+    split
+        Parts of the reduction.
+    sizes
+        Bytes of an input and of an output element.
+    machine
+        SMs, matrix FLOP/s of an SM, DRAM bytes/s (peak), L2 bytes, L2 bytes/s, W above idle that
+        the power cap leaves, J per DRAM byte.
+    law
+        The constants, in the order of :data:`archsim.gpu.gemm.PARAMETERS`.
+    hit
+        Share of the operands that is found in L2.
+    found
+        Result, columns as above; times in s.
+    """
+    sms = machine[0]
+    per_sm, dram, l2 = machine[1] * law[1], machine[2] * law[2], machine[4] * law[3]
+    t_rows, t_columns, held = tile[0], tile[1], tile[2]
+    down, across = math.ceil(rows / t_rows), math.ceil(columns / t_columns)
+    blocks = down * across * split * batch
+    part = K_STEP * math.ceil(reduction / (K_STEP * split))
+    slots = sms * held
+    full = math.floor(blocks / slots)
+    rest = blocks - full * slots
+    serial = full * held + math.ceil(rest / sms)
+    waves = full + (1.0 if rest > 0 else 0.0)
+    matrix = serial * 2 * t_rows * t_columns * part / per_sm
+    fed = (t_rows + t_columns) * part * sizes[0]
+    feed = serial * fed * sms / l2
+    rest_time = law[0] + law[6] * waves
+    if split > 1:
+        rest_time += law[5] + 8 * batch * rows * columns * split / l2
+    if max(matrix, feed) + rest_time >= found[TIME]:
+        return
+    active = max(1.0, min(blocks / split, slots) / batch)
+    high = min(max(math.sqrt(active * t_columns / t_rows), 1.0), down)
+    wide = min(max(active / high, 1.0), across)
+    high = min(active / wide, down)
+    compulsory = (rows + columns) * reduction * sizes[0]
+    walks = down * across / (high * wide)
+    moved = walks * (high * t_rows + wide * t_columns) * reduction * sizes[0]
+    moved = max(compulsory, min(moved, (down * columns + across * rows) * reduction * sizes[0]))
+    if compulsory < 0.6 * machine[3]:
+        moved = compulsory
+    moved *= batch
+    written = batch * rows * columns * sizes[1]
+    flight = min(blocks, slots) * STAGES * (t_rows + t_columns) * K_STEP * sizes[0] / law[4]
+    store = written / dram
+    memory = moved * (1 - hit) / min(dram, flight) + moved * hit / min(l2, flight)
+    memory += (1 - law[9]) * store
+    rest_time += law[9] * store
+    most = max(matrix, feed, memory)
+    if most + rest_time >= found[TIME]:
+        return
+    norm = law[7]
+    together = (matrix / most) ** norm + (feed / most) ** norm + (memory / most) ** norm
+    time = rest_time + most * together ** (1 / norm)
+    if time < found[TIME]:
+        found[TIME] = time
+        fixed = time - most
+        found[LIMIT] = 1.0 if most == matrix else 3.0 if most == feed else 4.0
+        if most == memory and moved * (1 - hit) / dram < moved * hit / l2:
+            found[LIMIT] = 3.0
+        if most == memory and flight < dram:
+            found[LIMIT] = 5.0
+        if fixed > most:
+            found[LIMIT] = 0.0
+        found[DRAM_BYTES] = moved * (1 - hit) + written
+        found[L2_BYTES] = blocks * fed + written
+        found[CLOCKED] = max(matrix, feed) * (
+            1 + (min(matrix, feed) / max(matrix, feed)) ** norm
+        ) ** (1 / norm)
+        found[MEMORY] = memory
+        found[REST] = rest_time
+        found[TILE] = t_rows * 1024 + t_columns
+        found[SPLIT] = split
+
+
+gemm_block = compiled(_gemm_block)
+
+
+def _gemm_best(
+    m: Floats, n: Floats, k: Floats, batch: Floats, resident: Floats, sizes: Floats,
+    machine: Floats, law: Floats, tiles: Floats, splits: Floats, out: Floats,
+) -> None:  # fmt: skip
+    """Choose the best tile and split for each GEMM.
+
+    `resident` holds the bytes that the caller keeps using between two calls (operands of all
+    copies): while they fit into L2 the operands are hits. `out` has the columns above, times in s.
+    """
+    for row in range(m.size):
+        found = out[row]
+        found[TIME] = 1e30
+        hit = min(1.0, max(0.0, (law[8] + 0.05 - resident[row] / machine[3]) / 0.1))
+        for index in range(tiles.shape[0]):
+            tile = tiles[index]
+            if tile[0] >= 2 * m[row] and tile[0] > 16:
+                continue
+            if tile[1] >= 2 * n[row] and tile[1] > 64:
+                continue
+            base = batch[row] * math.ceil(m[row] / tile[0]) * math.ceil(n[row] / tile[1])
+            for split in splits:
+                if split > 1 and k[row] < split * 256:
+                    break
+                if split > 1 and base * split > 3 * machine[0] * tile[2]:
+                    break
+                gemm_block(
+                    m[row], n[row], k[row], batch[row], tile, split, sizes, machine, law, hit, found
+                )
+        flops = 2 * batch[row] * m[row] * n[row] * k[row]
+        share = clock_share(
+            found[CLOCKED], law[7], found[MEMORY], found[REST],
+            flops * law[11] * 1e-12, found[DRAM_BYTES] * machine[6], machine[5],
+        )  # fmt: skip
+        found[CLOCK] = share
+        if share < 1:
+            clocked, memory, norm = found[CLOCKED] / share, found[MEMORY], law[7]
+            most = max(clocked, memory)
+            found[TIME] = found[REST] + most * (
+                (clocked / most) ** norm + (memory / most) ** norm
+            ) ** (1 / norm)
+            found[LIMIT] = 7.0
+
+
+gemm_best = compiled(_gemm_best)

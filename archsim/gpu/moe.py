@@ -1,0 +1,104 @@
+"""Fused mixture-of-experts layer: routing, two grouped GEMMs, activation and combination.
+
+m tokens choose k_top of E experts; the loads of the experts follow from the routing's skew. Each
+grouped GEMM (hidden → 2 · inner, inner → hidden) has ``Σ ceil(load / t_m) · ceil(columns / t_n)``
+blocks and reads the weights of the touched experts once::
+
+    time = fixed + expert_us · E + around · token traffic / L2 bandwidth
+           + Σ max(matrix, feed, memory) + waves · ramp       best tile for each of the two
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from archsim.gpu.family import Estimate, Family, Parameter, law_vector
+from archsim.gpu.formats import format_bytes, matrix_format
+from archsim.gpu.power import dram_pj_per_byte
+
+if TYPE_CHECKING:
+    from archsim.gpu.device import GpuDevice
+    from archsim.gpu.family import Floats
+
+COLUMNS: Final = ("m", "n", "k", "experts", "topk", "skew")
+
+MAX_EXPERTS: Final = 4096
+
+PARAMETERS: Final = (
+    Parameter("fixed_us", 20.0, 1.0, 80.0, 0.2, "routing, sorting and launches", True),
+    Parameter("matrix_efficiency", 0.6, 0.1, 1.0, 0.1, "of the matrix units' peak"),
+    Parameter("dram_efficiency", 0.95, 0.4, 1.12, 0.1, "of what long streams reach"),
+    Parameter("l2_efficiency", 0.7, 0.1, 4.0, 0.2, "of L2's peak"),
+    Parameter("load_latency_us", 1.0, 0.3, 8.0, 0.3, "time of a load under load"),
+    Parameter("wave_us", 1.0, 0.01, 6.0, 0.3, "fill and drain of one wave of blocks"),
+    Parameter("expert_us", 0.02, 0.001, 1.0, 0.3, "per expert, in sorting", True),
+    Parameter("around", 1.0, 0.05, 8.0, 0.3, "passes over token rows by other kernels", True),
+    Parameter("operation_pj", 1.5, 0.1, 30.0, 0.2, "energy of an operation at the highest clock"),
+)
+"""Constants of an expert layer."""
+
+
+def moe_law(
+    device: GpuDevice, dtype: str, shape: Mapping[str, Floats], constants: Mapping[str, float]
+) -> Estimate:
+    """Predict expert layers: m tokens, inner width n of a rank, hidden width k."""
+    import numpy as np
+
+    from archsim.gpu import moe_kernel as kernel
+
+    tokens, inner, hidden, experts, topk, skew = (shape[name] for name in COLUMNS)
+    out = np.empty((tokens.size, kernel.COLUMNS))
+    wide = format_bytes(dtype)
+    kernel.moe_all(
+        tokens,
+        inner,
+        hidden,
+        np.minimum(experts, MAX_EXPERTS),
+        topk,
+        skew,
+        wide,
+        _machine(device, dtype),
+        law_vector(PARAMETERS, constants),
+        out,
+    )
+    flops = out[:, kernel.FLOPS]
+    uniform = experts * (1 - (1 - np.minimum(1.0, topk / experts)) ** tokens)
+    weights = 3 * uniform * inner * hidden * wide + 4 * tokens * hidden
+    peak = device.matrix_flops_per_s(matrix_format(dtype))
+    return Estimate(
+        time_us=out[:, kernel.TIME] * 1e6,
+        limiter=out[:, kernel.LIMIT].astype(np.int64),
+        flops=flops,
+        dram_bytes=out[:, kernel.DRAM_BYTES],
+        l2_bytes=out[:, kernel.L2_BYTES],
+        roofline_us=np.maximum(flops / peak, weights / device.dram_bytes_per_s) * 1e6,
+    )
+
+
+@cache
+def _machine(device: GpuDevice, dtype: str) -> Floats:
+    import numpy as np
+
+    return np.array(
+        [
+            device.num_sms,
+            device.matrix_flops_per_s(matrix_format(dtype)) / device.num_sms,
+            device.sustained_bytes_per_s,
+            device.l2_bytes,
+            device.l2_bytes_per_s,
+            device.sm.power_cap_w - device.sm.idle_power_w,
+            dram_pj_per_byte(device) * 1e-12,
+        ]
+    )
+
+
+MOE: Final = Family(
+    "moe",
+    COLUMNS,
+    PARAMETERS,
+    moe_law,
+    starts={"fp8": {"operation_pj": 0.75}, "fp8_block": {"operation_pj": 0.75}},
+)
+"""Fused expert layers."""

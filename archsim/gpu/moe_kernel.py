@@ -1,0 +1,133 @@
+"""The compiled loop of the mixture-of-experts law."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.gpu.compiling import compiled
+from archsim.gpu.power import clock_share
+
+Floats = NDArray[np.float64]
+
+LARGEST = 0.8
+"""Largest share of the tokens that the power law sends to one expert (aiconfigurator, 2025)."""
+
+TIME, LIMIT, DRAM_BYTES, L2_BYTES, FLOPS, TOUCHED, COLUMNS = range(7)
+"""Columns of the result."""
+
+
+def _spread_tokens(tokens: float, experts: float, topk: float, skew: float, loads: Floats) -> float:
+    """Fill `loads` with the tokens of each expert, largest first; return how many have any.
+
+    Balanced routing spreads evenly. With an exponent a, loads are the quantiles of a power law
+    ``p(x) ~ x^-a`` from 1 to 0.8 of the tokens, scaled to ``tokens · topk`` in sum.
+    """
+    count = int(experts)
+    wanted = tokens * topk
+    total = 0.0
+    for index in range(count):
+        if skew <= 0:
+            loads[index] = 1.0
+        else:
+            least, most, power = 1.0, max(1.0, LARGEST * tokens), 1.0 - skew
+            u = 1.0 - (index + 0.5) / count
+            if most <= least:
+                loads[index] = 1.0
+            else:
+                low, high = least**power, most**power
+                loads[index] = (low + u * (high - low)) ** (1.0 / power)
+        total += loads[index]
+    touched, placed = 0.0, 0.0
+    for index in range(count):
+        exact = loads[index] * wanted / total
+        # Whole tokens: what is placed so far follows the running sum of the exact shares.
+        share = math.floor(placed + exact + 0.5) - math.floor(placed + 0.5)
+        placed += exact
+        loads[index] = min(tokens, share)
+        if loads[index] > 0:
+            touched += 1.0
+    return touched
+
+
+spread_tokens = compiled(_spread_tokens)
+
+
+def _grouped_gemm(
+    loads: Floats, experts: float, columns: float, reduction: float, wide: float, machine: Floats,
+    law: Floats, touched: float, found: Floats,
+) -> None:  # fmt: skip
+    """Time one grouped GEMM: `found` gets clock-bound time, memory time, waves, DRAM bytes."""
+    sms = machine[0]
+    best = 1e30
+    for t_rows in (16.0, 32.0, 64.0, 128.0):
+        down, pairs = 0.0, 0.0
+        for index in range(int(experts)):
+            down += math.ceil(loads[index] / t_rows)
+            pairs += loads[index]
+        for t_columns in (64.0, 128.0, 256.0):
+            outputs = t_rows * t_columns
+            held = 1.0 if outputs >= 24576 else 2.0 if outputs >= 12288 else 3.0
+            blocks = down * math.ceil(columns / t_columns)
+            slots = sms * held
+            full = math.floor(blocks / slots)
+            rest = blocks - full * slots
+            serial = full * held + math.ceil(rest / sms)
+            matrix = serial * 2 * outputs * reduction / (machine[1] * law[1])
+            fed = (t_rows + t_columns) * reduction * wide
+            feed = serial * fed * sms / (machine[4] * law[3])
+            weights = touched * columns * reduction * wide
+            moved = weights + pairs * (reduction * wide + columns * 2.0)
+            flight = min(blocks, slots) * 4.0 * (t_rows + t_columns) * 64.0 * wide / law[4]
+            memory = moved / min(machine[2] * law[2], flight)
+            clocked = max(matrix, feed)
+            waves = full + (1.0 if rest > 0 else 0.0)
+            time = max(clocked, memory) + waves * law[5]
+            if time < best:
+                best = time
+                found[0], found[1], found[2], found[3] = clocked, memory, waves, moved
+
+
+grouped_gemm = compiled(_grouped_gemm)
+
+
+def _moe_all(
+    tokens: Floats, inner: Floats, hidden: Floats, experts: Floats, topk: Floats, skew: Floats,
+    wide: float, machine: Floats, law: Floats, out: Floats,
+) -> None:  # fmt: skip
+    """Time fused expert layers; see :mod:`archsim.gpu.moe` for the equations."""
+    loads = np.empty(4096)
+    first, second = np.empty(4), np.empty(4)
+    for row in range(tokens.size):
+        touched = spread_tokens(tokens[row], experts[row], topk[row], skew[row], loads)
+        pairs = tokens[row] * topk[row]
+        grouped_gemm(
+            loads, experts[row], 2 * inner[row], hidden[row], wide, machine, law, touched, first
+        )
+        grouped_gemm(
+            loads, experts[row], hidden[row], inner[row], wide, machine, law, touched, second
+        )
+        around = pairs * (3 * inner[row] + hidden[row]) * 2.0 + 2 * tokens[row] * hidden[row] * 2.0
+        rest = law[0] + law[6] * experts[row] + law[7] * around / machine[4]
+        rest += (first[2] + second[2]) * law[5]
+        clocked, memory = first[0] + second[0], first[1] + second[1]
+        moved = first[3] + second[3]
+        flops = 6 * pairs * inner[row] * hidden[row]
+        clock = clock_share(
+            clocked, 8.0, memory, rest, flops * law[8] * 1e-12, moved * machine[6], machine[5]
+        )
+        span = max(first[0] / clock, first[1]) + max(second[0] / clock, second[1])
+        out[row, TIME] = rest + span
+        limit = 1.0 if clocked / clock > memory else 4.0
+        if clock < 1:
+            limit = 7.0
+        out[row, LIMIT] = 0.0 if rest > span else limit
+        out[row, DRAM_BYTES] = moved
+        out[row, L2_BYTES] = moved + around
+        out[row, FLOPS] = flops
+        out[row, TOUCHED] = touched
+
+
+moe_all = compiled(_moe_all)

@@ -1,0 +1,83 @@
+"""Names of GPUs and of libraries as measurements write them, and our ids of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+ALIASES: Final = {
+    "a100-80g-sxm": ("A100-SXM-80GB", "A100-SXM4-80GB", "A100-SXM", "A100-80GB", "A100"),
+    "a100-40g-sxm": ("A100-SXM-40GB", "A100-SXM4-40GB", "A100-40GB"),
+    "a100-80g-pcie": ("A100-PCIe-80GB",),
+    "a100-40g-pcie": ("A100-PCIe-40GB", "A100-PCIe"),
+    "a40": ("A40-48GB", "A40-PCIe"),
+    "a6000": ("RTX-A6000", "A6000-48GB"),
+    "h100-sxm": ("H100-SXM-80GB", "H100-SXM5", "H100-SXM5-80GB", "H100-80GB", "H100"),
+    "h100-pcie": ("H100-PCIe-80GB",),
+    "h200-sxm": ("H200", "H200-SXM-141GB", "H200-141GB"),
+    "gh200": ("GH200-96GB", "GH200-SXM", "GH200-480GB"),
+    "b200-sxm": ("B200", "B200-SXM-180GB", "B200-SXM-192GB", "B200-180GB"),
+    "gb200": ("GB200-SXM", "GB200-NVL72"),
+    "l40s": ("L40S-48GB",),
+    "l4": ("L4-24GB",),
+    "t4": ("T4-16GB",),
+    "v100": ("V100-PCIe-32GB", "V100-PCIe", "V100-32GB", "V100-PCIe-16GB"),
+    "p100": ("P100-PCIe", "P100-PCIe-16GB"),
+    "p4": ("P4-8GB",),
+    "rtx-3090": ("RTX3090", "GeForce-RTX-3090"),
+    "rtx-4070": ("RTX4070", "GeForce-RTX-4070"),
+    "rtx-4090": ("RTX4090", "GeForce-RTX-4090"),
+    "rtx-pro-6000": ("RTX-PRO-6000-Blackwell", "RTXPRO6000", "RTX-PRO-6000-Workstation"),
+    "rtx-pro-6000-server": ("RTX-PRO-6000-Server", "RTX-PRO-6000-Blackwell-Server"),
+    "orin-nano": ("Jetson-Orin-Nano", "Orin-Nano-8GB"),
+    "mi100": ("AMD-MI100", "Instinct-MI100"),
+    "mi210": ("AMD-MI210", "Instinct-MI210"),
+    "mi250": ("AMD-MI250", "Instinct-MI250", "MI250X"),
+    "mi300x": ("AMD-MI300X", "Instinct-MI300X"),
+    "tpu-v6e": ("TPUv6e", "TPU-v6e", "Trillium"),
+}
+"""Other names of each id; letters' case, blanks and punctuation do not count."""
+
+_SOURCE = re.compile(r"^(?:[a-z]+:)?(?P<library>[A-Za-z_]+?)-(?P<version>\d[\w.]*)$")
+
+
+def _plain(name: str) -> str:
+    text = re.sub(r"[^a-z0-9]", "", name.lower())
+    return text.removeprefix("nvidia")
+
+
+_IDS: Final = {
+    _plain(alias): name for name, aliases in ALIASES.items() for alias in (name, *aliases)
+}
+
+
+def gpu_id(name: str) -> str | None:
+    """Return the id of a GPU named in a measurement; None if it is not known."""
+    return _IDS.get(_plain(name))
+
+
+def library_of(source: str) -> tuple[str, str]:
+    """Split the name of a source into library and version.
+
+    Examples
+    --------
+    >>> library_of("aic:vllm-0.14.0"), library_of("vidur")
+    (('vllm', '0.14.0'), ('vidur', ''))
+    """
+    found = _SOURCE.match(source.strip())
+    return (found["library"], found["version"]) if found else (source.strip(), "")
+
+
+def variant_of(op: str, family: str, kernel: str) -> str:
+    """Return what tells kernels of a family apart, for constants.
+
+    A vector operator is its own variant, a collective is one with the library call that made it,
+    attention of FlashInfer is told from all other; in GEMM a batch has constants of its own.
+    """
+    if family == "vector":
+        return op
+    if family == "collective":
+        return f"{op} {kernel}".strip()
+    if family in ("attention_decode", "attention_prefill"):
+        return "flashinfer" if "flashinfer" in kernel else ""
+    return "batched" if op == "batched_gemm" else ""

@@ -1,0 +1,84 @@
+"""The clock that a power limit leaves: the highest at which the board stays within its cap.
+
+A kernel that keeps the matrix units busy may need more power than the board may draw; the clock of
+the multiprocessors then falls until it fits. With x the clock over its highest value::
+
+    v(x)  = max(V_FLOOR, V_OFFSET + (1 - V_OFFSET) x)         voltage over that of the highest clock
+    P(x)  = idle + (e · FLOP · v(x)² + e_dram · bytes) / t(x)   and   P(x) ≤ cap
+
+`e` is the all-in energy of an operation at the highest clock (operand movement included), t(x) the
+time of the kernel when its clock-bound part takes 1/x as long; memory does not slow down.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from archsim.gpu.compiling import compiled
+
+if TYPE_CHECKING:
+    from archsim.gpu.device import GpuDevice
+
+V_OFFSET: Final = 0.24
+"""From about 0.7 V at 1.2 GHz and 1.0 V at 1.98 GHz on an H100-class part (estimate)."""
+
+V_FLOOR: Final = 0.65
+"""Lowest voltage over that of the highest clock (estimate)."""
+
+STEPS: Final = 24
+"""Halvings of the interval in which the clock is sought: 6e-8 of the highest clock."""
+
+DRAM_PJ_PER_BYTE: Final = {
+    **{"hbm2": 45.0, "hbm2e": 42.0, "hbm3": 40.0, "lpddr5": 44.0, "ddr4": 150.0, "ddr5": 110.0},
+    **{"gddr6": 60.0},
+}
+"""Device, interface and controller; 5 to 7 pJ a bit for HBM (estimate, from 3.6 to 3.9 pJ a bit of
+the device alone: FuseMax artifact, MICRO 2024; AttAcc simulator)."""
+
+
+def dram_pj_per_byte(device: GpuDevice) -> float:
+    """Return the energy of a byte from or to device memory, pJ."""
+    return DRAM_PJ_PER_BYTE[device.memory.standard]
+
+
+def _clock_share(clocked_s: float, norm: float, memory_s: float, rest_s: float, busy_j: float,
+                 memory_j: float, dynamic_w: float) -> float:  # fmt: skip
+    """Return the largest x ≤ 1 at which the dynamic power keeps to its limit.
+
+    Parameters
+    ----------
+    clocked_s, memory_s
+        Times at the highest clock that scale with the clock and that do not; they overlap by the
+        norm.
+    norm
+        p of the norm.
+    rest_s
+        Time added to them.
+    busy_j
+        Energy of the operations at the highest clock.
+    memory_j
+        Energy of the bytes.
+    dynamic_w
+        Power above idle that the cap leaves.
+    """
+    if dynamic_w <= 0:
+        return 0.05
+    low, high = 0.05, 1.0
+    for step in range(STEPS):
+        x = 1.0 if step == 0 else 0.5 * (low + high)
+        slow = clocked_s / x
+        most = max(slow, memory_s)
+        span = rest_s
+        if most > 0:
+            span += most * ((slow / most) ** norm + (memory_s / most) ** norm) ** (1 / norm)
+        v = max(V_FLOOR, V_OFFSET + (1 - V_OFFSET) * x)
+        if busy_j * v * v + memory_j <= dynamic_w * span:
+            if step == 0:
+                return 1.0
+            low = x
+        else:
+            high = x
+    return low
+
+
+clock_share = compiled(_clock_share)

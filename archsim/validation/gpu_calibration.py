@@ -1,0 +1,230 @@
+"""Fit the constants of every (architecture, library, version, format) that has measurements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from archsim.config.emit import to_yaml
+from archsim.gpu.constants import Record
+from archsim.gpu.families import FAMILIES
+from archsim.gpu.naming import library_of
+from archsim.validation.gpu_energy import fit_energy
+from archsim.validation.gpu_rows import Measured, format_key
+from archsim.validation.gpu_score import Group, constants_for, grouped
+from archsim.validation.gpu_search import search
+
+if TYPE_CHECKING:
+    from archsim.mapping import Json
+
+MIN_ROWS: Final = 16
+"""Fewest rows (not held out) that get constants of their own."""
+
+FEWEST_ROWS: Final = 4
+"""Fewest rows that get a fixed time of their own."""
+
+FIXED: Final = "fixed_us"
+"""Constant that the way of timing changes most: host overhead, synchronisation."""
+
+FEW_ROWS: Final = 100
+"""Rows below which the prior weighs more."""
+
+SIGNIFICANT: Final = 4
+"""Digits kept of a fitted constant."""
+
+PRIOR: Final = 0.003
+"""Weight of the squared distance from a constant's start, on a log scale whose unit is the width of
+its bounds: it keeps constants that the data do not identify where physics puts them (a move over
+the whole width costs 0.3 % of error)."""
+
+SOURCE: Final = "fitted by archsim calibrate gpu --data FOLDER to two thirds of the measured shapes"
+"""Source of every constant that is written."""
+
+TRIAL_ROUNDS: Final = 6
+"""Sweeps of the search that compares policies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One fitted record and how well it does on the shapes that were kept out.
+
+    Attributes
+    ----------
+    record
+        The constants.
+    held_rows
+        Number of rows kept out.
+    fitted_mape_percent, held_mape_percent
+        Mean absolute error of time on both kinds of rows; None without any, and for energy.
+    """
+
+    record: Record
+    held_rows: int
+    fitted_mape_percent: float | None
+    held_mape_percent: float | None
+
+
+def record_key(group: Group) -> tuple[str, ...]:
+    """Return the key of the record that a group belongs to."""
+    row = group.first
+    library, version = library_of(row.source)
+    return (
+        row.family, group.device.architecture, library, version, format_key(row), row.variant,
+    )  # fmt: skip
+
+
+def calibrate(rows: Iterable[Measured]) -> list[Fit]:
+    """Fit constants to all rows that are not held out.
+
+    Groups with few rows get the nearest constants of others with a fixed time of their own. Records
+    of several devices are fitted again without each of them, for predictions of a device unseen.
+    """
+    members: dict[tuple[str, ...], list[Group]] = {}
+    for group in grouped(rows):
+        members.setdefault(record_key(group), []).append(group)
+    many = [key for key in sorted(members) if _rows(members[key]) >= MIN_ROWS]
+    few = [key for key in sorted(members) if FEWEST_ROWS <= _rows(members[key]) < MIN_ROWS]
+    fits: list[Fit] = []
+    for key in many:
+        groups = members[key]
+        gpus = sorted({group.first.gpu for group in groups})
+        parts = [[group for group in groups if group.first.gpu != left] for left in gpus]
+        wholes = [groups, *(part for part in parts if len(gpus) > 1 and _rows(part) >= MIN_ROWS)]
+        fits += [fit_record(key, whole) for whole in wholes]
+    records = tuple(fit.record for fit in fits)
+    fits += [fit_fixed(key, members[key], records) for key in few]
+    groups = [group for key in sorted(members) for group in members[key]]
+    powers = fit_energy(groups, [fit.record for fit in fits])
+    return fits + [Fit(record, 0, None, None) for record in powers]
+
+
+def _rows(groups: Sequence[Group]) -> int:
+    return sum(int((~group.held).sum()) for group in groups)
+
+
+def fit_fixed(key: tuple[str, ...], groups: list[Group], records: tuple[Record, ...]) -> Fit:
+    """Fit the fixed time alone, the other constants being the nearest of other measurements."""
+    start = constants_for(groups[0], records).values
+    fixed = [item for item in FAMILIES[key[0]].parameters if item.name == FIXED]
+    constants, _ = search(lambda values: _loss(groups, values), fixed, start)
+    return _fit(key, groups, constants)
+
+
+def fit_record(key: tuple[str, ...], groups: list[Group]) -> Fit:
+    """Fit one record: the best policy by a short search, then a long one from there."""
+    family = FAMILIES[key[0]]
+    start = family.defaults(key[4])
+    free = [item for item in family.parameters if item.step > 0]
+    weight = PRIOR * (1 + FEW_ROWS / _rows(groups))
+
+    def loss(constants: Mapping[str, float]) -> float:
+        away = sum(
+            (math.log(constants[item.name] / start[item.name]) / math.log(item.high / item.low))
+            ** 2
+            for item in free
+        )
+        return _loss(groups, constants) + weight * away
+
+    trials = [{**start, **choice} for choice in family.choices]
+    if len(trials) > 1:
+        found = [search(loss, free, trial, TRIAL_ROUNDS) for trial in trials]
+        trials = [min(found, key=lambda trial: trial[1])[0]]
+    return _fit(key, groups, search(loss, free, trials[0])[0])
+
+
+def _loss(groups: Sequence[Group], constants: Mapping[str, float]) -> float:
+    """Return the mean absolute logarithm of predicted over measured, on rows not held out."""
+    errors = [
+        np.abs(np.log(group.predict(constants, "fitted").time_us / group.latency_us[~group.held]))
+        for group in groups
+        if not group.held.all()
+    ]
+    return float(np.mean(np.concatenate(errors)))
+
+
+def _fit(key: tuple[str, ...], groups: list[Group], constants: Mapping[str, float]) -> Fit:
+    rounded = {name: float(f"{value:.{SIGNIFICANT}g}") for name, value in constants.items()}
+    fitted, held = _errors(groups, rounded)
+    record = Record(
+        family=key[0],
+        architecture=key[1],
+        library=key[2],
+        version=key[3],
+        format=key[4],
+        variant=key[5],
+        gpus=tuple(sorted({group.first.gpu for group in groups})),
+        rows=len(fitted),
+        values=rounded,
+    )
+    return Fit(
+        record=record,
+        held_rows=len(held),
+        fitted_mape_percent=100 * float(np.mean(fitted)),
+        held_mape_percent=100 * float(np.mean(held)) if held else None,
+    )
+
+
+def _errors(groups: list[Group], constants: Mapping[str, float]) -> tuple[list[float], list[float]]:
+    """Return the absolute relative errors on fitted and on held-out rows."""
+    fitted: list[float] = []
+    held: list[float] = []
+    for group in groups:
+        error = np.abs(group.predict(constants).time_us / group.latency_us - 1)
+        fitted += error[~group.held].tolist()
+        held += error[group.held].tolist()
+    return fitted, held
+
+
+def leave_one_out(rows: Iterable[Measured], records: Sequence[Record]) -> list[dict[str, Json]]:
+    """Predict every GPU from constants that no row of it was fitted to.
+
+    Returns
+    -------
+    list of dict
+        For each GPU, operator, format and source: rows, mean absolute and signed error in percent,
+        and which constants stood in.
+    """
+    found: list[dict[str, Json]] = []
+    for group in grouped(rows):
+        row = group.first
+        chosen = constants_for(group, records, frozenset({row.gpu}))
+        error = group.predict(chosen.values).time_us / group.latency_us - 1
+        found.append(
+            {
+                **{"gpu": row.gpu, "op": row.op, "dtype": row.dtype, "source": row.source},
+                "variant": row.variant,
+                "rows": len(group.rows),
+                "mape_percent": 100 * float(np.mean(np.abs(error))),
+                "median_ape_percent": 100 * float(np.median(np.abs(error))),
+                "bias_percent": 100 * float(np.mean(error)),
+                "constants": chosen.said,
+            }
+        )
+    return found
+
+
+def write_records(records: Sequence[Record], folder: Path) -> None:
+    """Write one YAML file of constants for each family into a folder."""
+    for name in sorted({record.family for record in records}):
+        items = [
+            {
+                "family": record.family,
+                "architecture": record.architecture,
+                "library": record.library,
+                "version": record.version,
+                "format": record.format,
+                "variant": record.variant,
+                "gpus": list(record.gpus),
+                "rows": record.rows,
+                "values": dict(record.values),
+            }
+            for record in records
+            if record.family == name
+        ]
+        text = to_yaml({"source": SOURCE, "records": items})
+        (folder / f"{name.replace('_', '-')}.yaml").write_text(text, encoding="utf-8")
