@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from archsim.mapping import Json
     from archsim.results import Result
     from archsim.run_record import TimedPass
+    from workloads import Workload
 
 FIDELITIES: Final = ("roofline", "analytic", "tile", "command")
 """Rungs that a run can ask for, from bound to detail."""
@@ -33,6 +34,19 @@ OPTION_KINDS: Final[dict[str, type]] = {
     "seed": int,
 }
 """Options that ``--set options.NAME=VALUE`` may set, and the kind of their values."""
+
+LOAD_KINDS: Final[dict[str, type]] = {
+    "history": int,
+    "draft_tokens": int,
+    "source": int,
+    "routing": str,
+    "adapters": int,
+    "adapter_rank": int,
+    "dequantise": bool,
+    "sparsity": str,
+    "sampled": int,
+}
+"""Options of the workload beside phase and sizes; see :func:`workloads.load_workload`."""
 
 KIND_PHRASES: Final[dict[type, str]] = {
     str: "text",
@@ -73,6 +87,9 @@ class RunRequest:
         Fraction of time that a mapper may give up to move fewer bytes.
     seed
         Seed of everything random.
+    load
+        Other options of the workload, as ``--set options.history=512`` gives them; see
+        :data:`LOAD_KINDS`.
     """
 
     hardware: str
@@ -90,6 +107,7 @@ class RunRequest:
     ignore_capacity: bool = False
     slack: float = 0.0
     seed: int = 0
+    load: Mapping[str, Any] = field(default_factory=dict)
 
     def simulate(
         self,
@@ -114,9 +132,12 @@ class RunRequest:
         from archsim.composition import simulate
 
         resolved = self.resolved()
+        model: str | Workload = resolved.model
+        if resolved.load:
+            resolved, model = resolved._loaded()
         return simulate(
             resolved.hardware,
-            resolved.model,
+            model,
             phase=resolved.phase,
             batch=resolved.batch,
             context=resolved.context,
@@ -134,6 +155,28 @@ class RunRequest:
             observe=observe,
         )
 
+    def _loaded(self) -> tuple[RunRequest, Workload]:
+        """Return the request without what describes the workload, and the workload."""
+        from workloads import load_workload
+
+        names = ("phase", "batch", "context", "new_tokens", "precision")
+        given = {name: getattr(self, name) for name in names}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        own = [text for text in self.overrides if text.startswith("workload.")]
+        workload = load_workload(self.model, overrides=own, **chosen, **self.load)
+        rest = tuple(text for text in self.overrides if text not in own)
+        plain = dataclasses.replace(
+            self,
+            overrides=rest,
+            load={},
+            phase=None,
+            batch=None,
+            context=None,
+            new_tokens=None,
+            precision=None,
+        )
+        return plain, workload
+
     def resolved(self) -> RunRequest:
         """Return the same request with ``mapper.`` and ``options.`` overrides made options.
 
@@ -145,6 +188,7 @@ class RunRequest:
         from archsim.config.overrides import parse_override
 
         options: dict[str, Any] = {}
+        load = dict(self.load)
         mapper = dict(mapper_choices(self.mapper))
         chosen_options = {name: dict(item) for name, item in self.mapper_options.items()}
         kept = []
@@ -161,24 +205,26 @@ class RunRequest:
                 mapper[key] = str(_of_kind(str, value, override.path))
             else:
                 kind = _option_kind(key, override.path)
-                options[key] = _of_kind(kind, value, override.path)
+                chosen_here = load if key in LOAD_KINDS else options
+                chosen_here[key] = _of_kind(kind, value, override.path)
         chosen = tuple(f"{name}={mapper[name]}" for name in sorted(mapper))
         plain = dataclasses.replace(
-            self, mapper=chosen, mapper_options=chosen_options, overrides=tuple(kept)
+            self, mapper=chosen, mapper_options=chosen_options, overrides=tuple(kept), load=load
         )
         return dataclasses.replace(plain, **options)
 
 
 def _option_kind(key: str, path: str) -> type:
-    if key not in OPTION_KINDS:
+    kinds = OPTION_KINDS | LOAD_KINDS
+    if key not in kinds:
         raise ConfigError(
             "there is no such option",
             location=Location("--set"),
             path=path,
-            allowed=sorted(OPTION_KINDS),
-            hint=nearest(key, OPTION_KINDS),
+            allowed=sorted(kinds),
+            hint=nearest(key, kinds),
         )
-    return OPTION_KINDS[key]
+    return kinds[key]
 
 
 def _of_kind(kind: type, value: object, path: str) -> object:

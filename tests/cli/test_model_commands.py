@@ -101,3 +101,16 @@ def test_bad_words(archsim, words, message):
     done = archsim(*words)
     assert done.code == 2
     assert message in done.err
+
+
+def test_run_takes_the_options_of_a_workload(archsim):
+    words = ("run", "array128-hbm3", "gpt2", "--set", "workload.layers=1", "--context", "32")
+    chunk = archsim(*words, "--set", "options.history=64", "--json").json
+    assert chunk["config"]["workload"]["history"] == 64
+    verify = ("--phase", "decode", "--set", "options.draft_tokens=3", "--json")
+    assert archsim(*words, *verify).json["config"]["workload"]["draft_tokens"] == 3
+    done = archsim(*words, "--set", "options.draft_tokens=3")
+    assert done.code == 2
+    assert "options.draft_tokens: a prefill has none" in done.err
+    done = archsim(*words, "--set", "options.dequantise=1")
+    assert "options.dequantise: must be true or false" in done.err
