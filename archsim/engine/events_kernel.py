@@ -108,7 +108,7 @@ def push(mem: Memory, time: int, code: int) -> None:
     while child > 0:
         parent = (child - 1) >> 1
         row = heap + HEAP_WIDTH * parent
-        if mem[row] <= time:
+        if mem[row] < time or (mem[row] == time and mem[row + 1] < code):
             break
         here = heap + HEAP_WIDTH * child
         mem[here] = mem[row]
@@ -123,7 +123,9 @@ def pop(mem: Memory) -> int:
     """Take the earliest entry and return what happens.
 
     The hole goes down to a leaf along the earlier children, then the last entry up from there: it
-    came late and rarely rises, and the way down needs no comparison with it.
+    came late and rarely rises, and the way down needs no comparison with it. Entries of the same
+    time leave in the order of their places, which is mostly that of the program: a burst then
+    joins the end of its queue one by one, and not from the end forwards each time.
     """
     heap = mem[HEAP]
     found = mem[heap + 1]
@@ -133,24 +135,28 @@ def pop(mem: Memory) -> int:
     row = heap + HEAP_WIDTH
     end = heap + HEAP_WIDTH * size
     while row < end:
-        row += HEAP_WIDTH * (mem[row + HEAP_WIDTH] < mem[row])
+        time = mem[row]
+        other = mem[row + HEAP_WIDTH]
+        is_first = mem[row + HEAP_WIDTH + 1] < mem[row + 1]
+        row += HEAP_WIDTH * ((other < time) | ((other == time) & is_first))
         mem[hole] = mem[row]
         mem[hole + 1] = mem[row + 1]
         hole = row
         row += row - heap + HEAP_WIDTH
     time = mem[end]
+    code = mem[end + 1]
     child = (hole - heap) // HEAP_WIDTH
     while child > 0:
         parent = (child - 1) >> 1
         row = heap + HEAP_WIDTH * parent
-        if mem[row] <= time:
+        if mem[row] < time or (mem[row] == time and mem[row + 1] < code):
             break
         mem[hole] = mem[row]
         mem[hole + 1] = mem[row + 1]
         hole = row
         child = parent
     mem[hole] = time
-    mem[hole + 1] = mem[end + 1]
+    mem[hole + 1] = code
     return found
 
 
@@ -397,11 +403,13 @@ def happen(mem: Memory, log: Memory) -> None:
             mem[code + FREE] += 1
             if mem[code + QUEUED] > 0:
                 wake(mem, code)
-    while mem[FRESH_SIZE] > 0:
-        events += 1
-        mem[FRESH_SIZE] -= 1
-        become_ready(mem, log, mem[mem[FRESH] + mem[FRESH_SIZE]])
-    mem[EVENTS] += events
+    # In the order in which they came, which is mostly that of the queues; more may come meanwhile.
+    done = 0
+    while done < mem[FRESH_SIZE]:
+        become_ready(mem, log, mem[mem[FRESH] + done])
+        done += 1
+    mem[FRESH_SIZE] = 0
+    mem[EVENTS] += events + done
 
 
 def advance(mem: Memory, log: Memory) -> int:

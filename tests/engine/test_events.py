@@ -151,3 +151,17 @@ def test_same_inputs_give_the_same_log():
             assert log is not None
             logs.append(list(log.rows[: 4 * log.num_rows]))
         assert logs[0] == logs[1] == logs[2]
+
+
+@pytest.mark.parametrize("time_ps", [0, 7])
+def test_a_burst_is_queued_in_one_pass(time_ps):
+    """A hundred thousand requests at the same time: minutes if each went through the queue."""
+    b = ProgramBuilder("burst")
+    port = b.resource("port")
+    with b.loop(50_000, "turn"):
+        for name in "xy":
+            b.place(b.op(name, holds=[(port, 5)], latency=5))
+    arrivals = {name: [time_ps] * 50_000 for name in "xy"}
+    timing = simulate_events(b.build(), {"port": fcfs({"y": -1})}, arrivals_ps=arrivals)
+    assert timing.makespan_ps == time_ps + 500_000
+    assert timing.start_ps("x", 0) == time_ps + 250_000
