@@ -1,6 +1,7 @@
 """Whole config.json files as they lie on the hub, every key of theirs included.
 
-Keys and values as published with the models named (looked up); text in them is left out.
+Keys and values as published with the models named (looked up, but some keys of Gemma 3,
+Phi-3.5-MoE and SmolLM3, which are recalled); text in them is left out.
 """
 
 import pytest
