@@ -95,10 +95,12 @@ def plan_refresh(tab: Memory, st: Memory, clk: int) -> None:
 
 
 def plan_bank_refreshes(tab: Memory, st: Memory, clk: int) -> None:
-    """Plan the earliest of the refreshes of single banks that wait."""
+    """Plan the earliest of the refreshes of single banks that wait, each scope's in their turn."""
     base = tab[at.AT_BANK_QUEUE]
     for index in range(st[at.S_BANK_QUEUED]):
         bank = st[base + index]
+        if st[tab[at.AT_BLOCKED] + bank] == 0:
+            continue
         row = st[tab[at.AT_ROW] + bank]
         command = at.REFPB
         if row != at.CLOSED:

@@ -80,6 +80,7 @@ def drop_entry(tab: Memory, st: Memory, which: int, index: int) -> None:
     """Take a request out of a buffer; the younger ones move up."""
     base = tab[at.AT_LIST] + which * tab[at.T_LIST_SIZE] * at.L_WIDTH
     st[at.S_LENGTH + which] -= 1
+    st[tab[at.AT_HELD] + st[base + index * at.L_WIDTH + at.L_BANK]] -= 1
     end = base + st[at.S_LENGTH + which] * at.L_WIDTH
     for place in range(base + index * at.L_WIDTH, end):
         st[place] = st[place + at.L_WIDTH]
@@ -165,7 +166,8 @@ def issue_access(
     st[at.S_LAST_WRITE] = 1 if write else 0
     if tab[at.T_TWO_PART] == 1:
         hold = tab[at.T_WCK_WR] if write else tab[at.T_WCK_RD]
-        st[at.S_WCK_END] = max(st[at.S_WCK_END], clk + hold)
+        end = tab[at.AT_WCK_END] + bank // tab[at.T_SCOPE_BANKS]
+        st[end] = max(st[end], clk + hold)
     if write:
         finish_write(tab, st, g, rq, request, clk)
     else:
@@ -264,7 +266,8 @@ def issue_bank_refresh(
         st[at.S_BANK_QUEUED] -= 1
         for place in range(base + index, base + st[at.S_BANK_QUEUED]):
             st[place] = st[place + 1]
-        st[tab[at.AT_BLOCKED] + bank] -= 1
+        st[tab[at.AT_BLOCKED] + bank] = 0
+        hold_next_bank(tab, st, scope)
         st[tab[at.AT_DEBT] + scope] -= 1
         st[tab[at.AT_PENDING] + scope] -= 1
 
@@ -281,7 +284,17 @@ def ask_for_refresh(tab: Memory, st: Memory, scope: int) -> None:
     bank = scope * tab[at.T_SCOPE_BANKS] + tab[tab[at.AT_TURN] + turn]
     st[tab[at.AT_BANK_QUEUE] + st[at.S_BANK_QUEUED]] = bank
     st[at.S_BANK_QUEUED] += 1
-    st[tab[at.AT_BLOCKED] + bank] += 1
+    if st[tab[at.AT_PENDING] + scope] == 1:
+        hold_next_bank(tab, st, scope)
+
+
+def hold_next_bank(tab: Memory, st: Memory, scope: int) -> None:
+    """Hold back requests for the bank of a scope that is refreshed next; all others go on."""
+    base = tab[at.AT_BANK_QUEUE]
+    for place in range(base, base + st[at.S_BANK_QUEUED]):
+        if st[place] // tab[at.T_SCOPE_BANKS] == scope:
+            st[tab[at.AT_BLOCKED] + st[place]] = 1
+            return
 
 
 def fall_due(tab: Memory, st: Memory) -> None:
@@ -372,19 +385,21 @@ def synchronise(
     The synchronising command takes this tick and the access the next; if a split activation must
     be completed by then, it goes first.
     """
-    if tab[at.T_TWO_PART] == 0 or clk < st[at.S_WCK_END]:
+    if tab[at.T_TWO_PART] == 0:
         return False
-    if st[at.S_ACT2_BANK] >= 0 and st[at.S_ACT2_DEADLINE] <= clk + 1:
-        issue_second_part(tab, st, g, rq, log, clk, channel)
-        return True
     if kind == at.K_ACTIVE:
         request = st[tab[at.AT_ACTIVE] + index * at.L_WIDTH + at.L_REQUEST]
     else:
         which = 1 if kind == at.K_WRITES else 0
         entry = tab[at.AT_LIST] + (which * tab[at.T_LIST_SIZE] + index) * at.L_WIDTH
         request = st[entry + at.L_REQUEST]
-    command = at.CAS_WR if rq[request + at.R_WRITE] == 1 else at.CAS_RD
     bank = rq[request + at.R_BANK]
+    if clk < st[tab[at.AT_WCK_END] + bank // tab[at.T_SCOPE_BANKS]]:
+        return False
+    if st[at.S_ACT2_BANK] >= 0 and st[at.S_ACT2_DEADLINE] <= clk + 1:
+        issue_second_part(tab, st, g, rq, log, clk, channel)
+        return True
+    command = at.CAS_WR if rq[request + at.R_WRITE] == 1 else at.CAS_RD
     issue_to_bank(tab, st, command, bank, 0, clk)
     write_down(tab, g, log, clk, channel, command, bank, request)
     st[at.S_CAS_KIND], st[at.S_CAS_INDEX] = kind, index

@@ -58,8 +58,9 @@ ROLE_NAMES = (
 (AT_OPEN, AT_OPEN_SINCE, AT_OPEN_TICKS, AT_ACTIVE_IN, AT_DEBT, AT_TURN_OF) = range(59, 65)
 (AT_PENDING, AT_LIST, AT_ACTIVE, AT_QUEUE, AT_BANK_QUEUE, AT_HELD, AT_COUNT) = range(65, 72)
 AT_TRIED = 72
+AT_WCK_END = 75
 """Places of ``tab``: where the arrays of a channel's state begin."""
-T_HEADER = 75
+T_HEADER = 76
 
 (L_REQUEST, L_BANK, L_ROW, L_COMMAND, L_ARRIVAL, L_BLOCK) = range(6)
 L_WIDTH = 6
@@ -67,7 +68,7 @@ L_WIDTH = 6
 
 (S_LENGTH, S_LENGTH_WRITES, S_ACTIVE, S_QUEUED, S_BANK_QUEUED, S_WRITING) = range(6)
 (S_TICK, S_KIND, S_INDEX, S_ROW_TICK, S_ROW_KIND, S_ROW_INDEX) = range(6, 12)
-(S_ACT2_BANK, S_ACT2_REQUEST, S_ACT2_DEADLINE, S_CAS_KIND, S_CAS_INDEX, S_WCK_END) = range(12, 18)
+(S_ACT2_BANK, S_ACT2_REQUEST, S_ACT2_DEADLINE, S_CAS_KIND, S_CAS_INDEX) = range(12, 17)
 (S_PAIR_TICK, S_PAIR_SCOPE, S_PAIR_BANK, S_LAST_WRITE, S_REFRESH_TICK, S_RELEASED) = range(18, 24)
 (S_RESPOND_HEAD, S_RESPOND_TAIL, S_RESPOND_AT, S_RING_HEAD, S_RING_TAIL, S_DONE) = range(24, 30)
 S_SCAN = 30
@@ -85,9 +86,12 @@ R_WIDTH = 11
 (HIT, MISS, CONFLICT, FORWARDED, MERGED) = range(1, 6)
 """Outcomes of a request."""
 
-(G_NEXT, G_OUTSTANDING, G_SEND_AT, G_LOGGED, G_LAST, G_HEAD, G_BLOCKED, G_WIDTH) = range(8)
+(G_NEXT, G_OUTSTANDING, G_SEND_AT, G_LOGGED, G_LAST, G_HEAD, G_BLOCKED) = range(7)
+(G_PROGRESS, G_SEEN) = range(7, 9)
+G_WIDTH = 9
 """What the channels share: next request, those outstanding, next tick of sending, log entries,
-tick of the last response, oldest request without response, why sending waits."""
+tick of the last response, oldest request without response, why sending waits; when the run last got
+on, and how far it was then."""
 
 (C_TICK, C_CHANNEL, C_COMMAND, C_WHERE, C_REQUEST, C_WIDTH) = range(6)
 """Columns of a logged command; ``where`` is a bank, or a refresh scope for commands to all."""
