@@ -264,7 +264,7 @@ class _Writer:
     def _areas(self, loop: _Loop, loops: dict[int, _Loop], used: Collection[int]) -> None:
         """Make room for summaries of a loop that may be entered more than once."""
         program, mem, row = self.program, self.mem, loop.row
-        inner = [loops[number] for number in loop.inner]
+        inner = [loops[number] for number in loop.inner if number in loops]
         outside = [each.row for each in inner if 0 <= self._outer_depth(each, loops) < loop.depth]
         mem[row + at.TRIPS] = self.rows(outside)
         mem[row + at.TRIPS_END] = len(mem)

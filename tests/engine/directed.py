@@ -187,6 +187,18 @@ def empty_loops() -> Program:
     return b.build()
 
 
+def nested_in_nothing() -> Program:
+    """Loops that would run, in one that never does, in one that does again and again."""
+    b = ProgramBuilder("nested-in-nothing")
+    op = b.op("x", holds=[(b.resource("r"), 5)], latency=5)
+    with b.loop(4, "outer"), b.loop(3, "again"):
+        b.place(op)
+        with b.loop(-1, "never"), b.loop(2, "inner"), b.loop(7, "innermost"):
+            b.place(op)
+    b.after(op, op, back=2, delay=3)
+    return b.build()
+
+
 def triangular() -> Program:
     """Causal attention in miniature: the inner trip is the row, the rows repeat per head."""
     b = ProgramBuilder("triangular")
@@ -288,6 +300,7 @@ def directed_programs() -> list[Program]:
         coprime_cycles((2, 3, 5), 700),
         coprime_cycles((2, 3, 5, 7), 2500),
         empty_loops(),
+        nested_in_nothing(),
         triangular(),
         shared_definitions(60),
         shared_definitions(5),

@@ -1,7 +1,9 @@
-"""Random programs made to break folding: generators A and B of the engine specification.
+"""Random programs made to break folding: generators A and B of the engine specification, and C.
 
-Both are limited to a number of instances that a test can compare one by one: the trips are drawn
-again from smaller ranges, with the same structure, until the program fits.
+C makes deep nests of short loops with small times, in which loops are entered again and again in
+the same state, and ties are common. All are limited to a number of instances that a test can
+compare one by one: the trips are drawn again from smaller ranges, with the same structure, until
+the program fits.
 """
 
 from __future__ import annotations
@@ -20,19 +22,21 @@ SIZES = (600, 600, 600, 1500, 1500, 5000)
 class Shape:
     """What one generator draws from."""
 
-    trips: tuple[int, int, int]
+    trips: tuple[int, ...]
     nodes: int
     near_ties: float
     occupancy: tuple[int, int]
     capacities: tuple[int, ...]
     negative_base: bool
     backs: int
+    extra: int
     from_start: float
     two_holds: float
 
 
-A = Shape((3000, 150, 40), 5, 0.3, (0, 200), (1, 1, 2, 3), False, 8, 0.3, 0.25)
-B = Shape((3000, 150, 40), 3, 0.0, (0, 30), (1, 1, 2, 3), True, 40, 0.6, 0.2)
+A = Shape((3000, 150, 40), 5, 0.3, (0, 200), (1, 1, 2, 3), False, 8, 300, 0.3, 0.25)
+B = Shape((3000, 150, 40), 3, 0.0, (0, 30), (1, 1, 2, 3), True, 40, 30, 0.6, 0.2)
+C = Shape((14, 12, 9, 6), 3, 0.0, (0, 4), (1, 1, 1, 2, 3), False, 4, 5, 0.5, 0.25)
 
 
 @dataclass
@@ -48,8 +52,8 @@ class _Draft:
 
 
 def generate(kind: str, seed: int) -> Program:
-    """Return program ``seed`` of generator ``kind``, "A" or "B"."""
-    shape = {"A": A, "B": B}[kind]
+    """Return program ``seed`` of generator ``kind``, "A", "B" or "C"."""
+    shape = {"A": A, "B": B, "C": C}[kind]
     size = SIZES[seed % len(SIZES)] if seed % 50 else 40_000
     trips: tuple[int, ...] = shape.trips
     while True:
@@ -65,7 +69,7 @@ def generate(kind: str, seed: int) -> Program:
 def _draw(kind: str, seed: int, shape: Shape, trips: tuple[int, ...]) -> Program | None:
     rng = random.Random(f"{kind}{seed}")
     builder = ProgramBuilder(f"{kind}{seed}")
-    draft = _Draft(rng, shape, builder, trips, rng.randint(1, 3))
+    draft = _Draft(rng, shape, builder, trips, rng.randint(1, len(trips)))
     near = rng.random() < shape.near_ties
     resources = [
         builder.resource(f"r{i}", rng.choice(shape.capacities)) for i in range(rng.randint(1, 6))
@@ -77,7 +81,7 @@ def _draw(kind: str, seed: int, shape: Shape, trips: tuple[int, ...]) -> Program
     def make() -> OpRef:
         several = 2 if rng.random() < shape.two_holds and len(resources) > 1 else 1
         holds = [(resource, occupancy()) for resource in rng.sample(resources, several)]
-        extra = rng.randint(0, 300 if kind == "A" else 30)
+        extra = rng.randint(0, shape.extra)
         return builder.op(f"o{len(draft.ops)}", holds=holds, latency=holds[0][1] + extra)
 
     def body(depth: int, stack: tuple[LoopRef, ...]) -> None:
@@ -121,6 +125,8 @@ def _trip(draft: _Draft, depth: int, stack: tuple[LoopRef, ...]) -> int | Depend
 def _weight(rng: random.Random, kind: str, back: int) -> int:
     if kind == "A":
         return rng.randint(-20, 50)
+    if kind == "C":
+        return rng.randint(-4, 8)
     choice = rng.randrange(5)
     if choice == 1:
         return back * rng.randint(0, 25)
