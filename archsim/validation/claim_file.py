@@ -79,6 +79,8 @@ class ClaimRun(ConfigModel):
             raise ValueError("command 'run' needs 'hardware' and 'model'")
         if self.command == "show" and self.model is None:
             raise ValueError("command 'show' needs 'model'")
+        if self.command == "dram" and (self.config is None or self.pattern is None):
+            raise ValueError("command 'dram' needs 'config' and 'pattern'")
         return self
 
 

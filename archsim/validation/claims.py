@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from archsim.config.hashing import content_hash
 from archsim.errors import ConfigError, Location, nearest
@@ -51,7 +51,21 @@ def execute(run: ClaimRun) -> Json:
         return request.simulate().to_json_object()
     if run.command == "show":
         return model_facts(run)
-    raise ConfigError("this command cannot be run yet", given=run.command, allowed="run, show")
+    if run.command == "dram":
+        return dram_numbers(run)
+    raise ConfigError(
+        "this command cannot be run yet", given=run.command, allowed="run, show, dram"
+    )
+
+
+def dram_numbers(run: ClaimRun) -> Json:
+    """Return what ``archsim dram run CONFIG --pattern PATTERN --json`` prints."""
+    from archsim.dram.memory import load_memory
+    from archsim.dram.record import run_record
+
+    memory = load_memory(run.config or "", run.options.set)
+    found = memory.run(memory.requests_of_pattern(run.pattern or ""))
+    return cast("Json", run_record(memory, found, pattern=run.pattern))
 
 
 def model_facts(run: ClaimRun) -> Json:
