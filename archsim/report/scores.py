@@ -28,6 +28,9 @@ STATISTICS = (
 MAX_GROUPS = 12
 """Groups listed; the JSON form has them all."""
 
+MAX_DETAILS = 12
+"""Records of a suite's own that are listed; the JSON form has them all."""
+
 
 def render_scores(scores: Mapping[str, Json]) -> RenderableType:
     """Return the report of a suite from its JSON object."""
@@ -41,7 +44,9 @@ def render_scores(scores: Mapping[str, Json]) -> RenderableType:
         parts.append(Section("Claims", _claims(details)))
     else:
         if details:
-            parts.append(Section("What was compared", _details(details)))
+            parts.append(Section("What was compared", _details(details[:MAX_DETAILS])))
+            if len(details) > MAX_DETAILS:
+                parts.append(Text(f"… and {len(details) - MAX_DETAILS} more, see --json\n"))
         groups = _records(scores["groups"])
         whole = [group for group in groups if len(_object(group["by"])) == 1]
         parts.append(Section("Error by metric", _groups(whole)))
