@@ -45,10 +45,17 @@ class TileShape:
 
 
 def tile_shape(problem: AttentionProblem, array: BoundSystolicArray) -> TileShape:
-    """Return the tile that fills the array, or all there is."""
+    """Return the tile that fills the array, or all there is; as many tiles, but of equal size."""
     law = array.law
     rows = problem.heads * problem.queries
-    return TileShape(min(law.rows, problem.keys), min(law.columns * law.count, rows))
+    return TileShape(
+        even_share(problem.keys, law.rows), even_share(rows, law.columns * law.count)
+    )
+
+
+def even_share(total: int, most: int) -> int:
+    """Return the size of the fewest equal parts of at most some size."""
+    return -(-total // -(-total // most))
 
 
 def array_work(array: BoundSystolicArray, service: Service, cause: str = "compute") -> Work:
@@ -87,10 +94,6 @@ class TileBytes:
             result=problem.result.format.bytes(p0 * problem.width),
             score=problem.score.bytes(p0 * m0),
         )
-
-    def stream(self, *, shared: bool) -> int:
-        """Return the bytes of keys and values of one tile."""
-        return self.key + (0 if shared else self.value)
 
     @property
     def row_block(self) -> int:

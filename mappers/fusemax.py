@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from archsim.errors import MappingError
 from archsim.mapping import Infeasible
-from mappers.attention_options import interleaved
+from mappers.attention_options import BUFFERING, INTERLEAVE, interleaved, single_tile
 from mappers.attention_problem import AttentionProblem, find_attention
 from mappers.fusemax_form import closed_form
 from mappers.fusemax_plan import FusemaxPlan, Style, plan_attention
@@ -100,7 +100,7 @@ class FusemaxMapper:
     """
 
     classes: frozenset[str] = frozenset({"attention"})
-    options: frozenset[str] = frozenset({"interleave"})
+    options: frozenset[str] = frozenset({INTERLEAVE, BUFFERING})
 
     def __init__(self, style: Style) -> None:
         self.style: Style = style
@@ -127,7 +127,8 @@ class FusemaxMapper:
         machine
             An array over a 1D unit.
         options
-            ``interleave``: whether tiles overlap on the two arrays (binding only; default yes).
+            ``interleave``: whether tiles overlap on the two arrays (default: yes, but for
+            architecture). ``buffering``: ``double``, or ``single`` as in the paper.
         context
             Homes and room.
 
@@ -142,7 +143,9 @@ class FusemaxMapper:
             reason = unsupported(problem, machine, self.style)
         if isinstance(problem, str) or reason is not None:
             raise MappingError(reason or "")
-        plan = plan_attention(problem, machine, self.style, context.placement)
+        plan = plan_attention(
+            problem, machine, self.style, context.placement, single=single_tile(options)
+        )
         if isinstance(plan, Infeasible):
             return plan
         return FusemaxMapping(plan, interleaved(options, default=self.style != "architecture"))

@@ -18,6 +18,7 @@ they reproduce to rounding.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal
 
 from mappers.attention_tiles import ON_ARRAY, ON_VECTOR
@@ -41,10 +42,10 @@ def closed_form(plan: FusemaxPlan) -> ClosedForm:
     """Return the closed form of a plan: one phase for a pair of keys and values, repeated."""
     works = plan.tile.works()
     taken = {name: _on_unit(plan, name, work) for name, work in works.items()}
-    compute_ps = 0
-    for group in plan.supers:
-        for block in group.blocks:
-            compute_ps += _block_ps(plan, taken, works, block.num_tiles)
+    lengths = Counter(block.num_tiles for group in plan.supers for block in group.blocks)
+    compute_ps = sum(
+        times * _block_ps(plan, taken, works, tiles) for tiles, times in lengths.items()
+    )
     tally = _tally(plan, works)
     times = [(compute_ps, "compute")]
     times += [(busy, "bandwidth") for name, busy in sorted(tally.busy_ps.items())]
@@ -92,14 +93,16 @@ def _tally(plan: FusemaxPlan, works: dict[str, Work]) -> Tally:
             port = plan.tile.ports((name,), action)
             if port is not None:
                 tally.add(einsum_of(plan, name), port, times)
-    for group in plan.supers:
-        columns = sum(block.columns for block in group.blocks)
-        keys = _streamed_keys(plan, group)
-        tally.add(problem.scores, plan.load("query", columns * problem.depth), 1)
-        tally.add(problem.scores, plan.load("key", keys * problem.depth), 1)
+    streams = Counter(
+        (sum(block.columns for block in group.blocks), _streamed_keys(plan, group))
+        for group in plan.supers
+    )
+    for (columns, keys), times in streams.items():
+        tally.add(problem.scores, plan.load("query", columns * problem.depth), times)
+        tally.add(problem.scores, plan.load("key", keys * problem.depth), times)
         if not problem.shares_key:
-            tally.add(problem.context, plan.load("value", keys * problem.width), 1)
-        tally.add(problem.context, plan.store(columns * problem.width), 1)
+            tally.add(problem.context, plan.load("value", keys * problem.width), times)
+        tally.add(problem.context, plan.store(columns * problem.width), times)
     return tally
 
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Literal
 
 from archsim.mapping import Infeasible
 from mappers.attention_blocks import SuperBlock, blocks_together, row_blocks, super_blocks
-from mappers.attention_tiles import Softmax, TileBytes, TileShape, TileWorks, tile_shape
+from mappers.attention_tiles import (
+    ON_ARRAY,
+    ON_VECTOR,
+    Softmax,
+    TileBytes,
+    TileShape,
+    TileWorks,
+    tile_shape,
+)
 from mappers.work import Work, transfer_work
 
 if TYPE_CHECKING:
@@ -24,8 +32,29 @@ as the array's own dataflow makes them, of tiles of any size."""
 SOFTMAX_AT: dict[str, Softmax] = {"cascade": "vector", "flash": "tiled"}
 """Where softmax runs, by style; in the array unless named."""
 
-BUFFERED_TILES = 2
-"""Tiles of keys and values in the buffer: one in use, one being filled."""
+MAX_LAG = 12
+"""Most steps between the scores of a tile and the end of its work."""
+
+
+def step_lags(style: Style, works: Mapping[str, Work]) -> tuple[int, int]:
+    """Return by how many steps the numerators and the running sums lag behind the scores.
+
+    Notes
+    -----
+    A step takes the busy time of the busier unit. What leaves the array at the bottom is waited
+    for as many steps as its latency spans.
+    """
+    busy: dict[str, int] = {}
+    for name in (*ON_ARRAY, *ON_VECTOR):
+        for resource, occupancy, _ in works[name].holds:
+            busy[resource] = busy.get(resource, 0) + occupancy
+    step_ps = max(busy.values())
+    first = _steps(works["LM" if style not in SOFTMAX_AT else "QK"].latency_ps, step_ps)
+    return first, first + _steps(works["SLNV"].latency_ps, step_ps)
+
+
+def _steps(latency_ps: int, step_ps: int) -> int:
+    return min(MAX_LAG // 2, -(-latency_ps // step_ps))
 
 
 @dataclass(frozen=True)
@@ -44,6 +73,10 @@ class FusemaxPlan:
         Groups of row blocks, in order (P2 of them).
     placement
         Homes of the tensors.
+    lags
+        Steps by which the second and the third stage of a tile lag behind its scores.
+    tiles_held
+        Tiles of keys, and of values, that have room on chip.
     """
 
     problem: AttentionProblem
@@ -53,6 +86,8 @@ class FusemaxPlan:
     together: int
     supers: tuple[SuperBlock, ...]
     placement: Placement
+    lags: tuple[int, int]
+    tiles_held: tuple[int, int]
 
     @property
     def mapper(self) -> str:
@@ -92,8 +127,7 @@ class FusemaxPlan:
         """Bytes used of the innermost level."""
         size = TileBytes.of(self.problem, self.shape)
         per_block = size.row_block + _scores_on_chip(size, self.style)
-        stream = size.stream(shared=self.problem.shares_key)
-        return self.together * per_block + BUFFERED_TILES * stream
+        return self.together * per_block + _stream_bytes(size, self.problem, self.tiles_held)
 
     def to_json(self) -> dict[str, Json]:
         """Return the decisions."""
@@ -101,6 +135,7 @@ class FusemaxPlan:
             "tile": {"keys": self.shape.keys, "rows": self.shape.columns},
             "row_blocks_together": self.together,
             "streams_of_keys": len(self.supers),
+            "tiles_held": list(self.tiles_held),
         }
 
     @property
@@ -120,6 +155,8 @@ def plan_attention(
     style: Style,
     placement: Placement,
     shape: TileShape | None = None,
+    *,
+    single: bool = False,
 ) -> FusemaxPlan | Infeasible:
     """Return the plan of an attention: as many row blocks together as fit, see `blocks_together`.
 
@@ -129,6 +166,9 @@ def plan_attention(
         What, where, how, and where the tensors stand.
     shape
         Tile; what fills the array by default.
+    single
+        Take as many row blocks together as fit beside one tile of keys and values, as the paper
+        does; else beside as many as keep the stream going while tiles overlap.
 
     Returns
     -------
@@ -139,9 +179,13 @@ def plan_attention(
     assert array is not None
     shape = shape or tile_shape(problem, array)
     size = TileBytes.of(problem, shape)
+    works = TileWorks(problem, machine, shape, SOFTMAX_AT.get(style, "array")).works()
+    lags = step_lags(style, works)
     blocks = row_blocks(problem, shape.keys, shape.columns)
     capacity = placement.available_bytes.get(machine.innermost)
-    stream = BUFFERED_TILES * size.stream(shared=problem.shares_key)
+    wanted = (2, 2 + lags[0])
+    tiles = (1, 1) if single else wanted
+    stream = _stream_bytes(size, problem, tiles)
     each = size.row_block + _scores_on_chip(size, style)
     room = len(blocks) if capacity is None else (capacity - stream) // each
     if room < 1:
@@ -150,9 +194,19 @@ def plan_attention(
             stream + each,
             capacity or 0,
             "B",
-            f"a row block of {shape.columns} queries and {BUFFERED_TILES} tiles of "
-            f"{shape.keys} keys and values",
+            f"a row block of {shape.columns} queries and {sum(tiles)} tiles of {shape.keys} "
+            "keys or values",
         )
     together = blocks_together(len(blocks), room)
+    left = None if capacity is None else capacity - together * each
+    if left is None or _stream_bytes(size, problem, wanted) <= left:
+        tiles = wanted
     supers = super_blocks(blocks, together)
-    return FusemaxPlan(problem, machine, style, shape, together, supers, placement)
+    return FusemaxPlan(problem, machine, style, shape, together, supers, placement, lags, tiles)
+
+
+def _stream_bytes(size: TileBytes, problem: AttentionProblem, tiles: tuple[int, int]) -> int:
+    """Return the bytes of some tiles of keys and of values; shared ones count once."""
+    if problem.shares_key:
+        return max(tiles) * size.key
+    return tiles[0] * size.key + tiles[1] * size.value

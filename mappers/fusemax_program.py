@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mappers.attention_tiles import ON_ARRAY, ON_VECTOR
+from mappers.attention_tiles import ON_ARRAY
 from mappers.fusemax_form import ACTIONS, IN_ARRAY, einsum_of
 from mappers.work import apart
 
@@ -33,15 +33,15 @@ ORDER = ("QK", "LM", "RM", "PRM", "SLN", "SLD", "SLNV", "SPD", "RD", "SPNV", "RN
 NEEDS = (("PRM", "RM"), ("SLN", "RM"), ("SLD", "SLN"), ("SLNV", "SLN"), ("RD", "SPD"))
 """(einsum, what it needs) in the same step."""
 
+MAX_BACK = 4096
+"""Furthest that a wait looks back (limit of the program form)."""
+
 STAGES = (
     ("QK", "LM"),
     ("RM", "PRM", "SLN", "SLD", "SLNV"),
     ("SPD", "RD", "SPNV", "RNV"),
 )
 """Einsums of a tile by the step in which they run; between stages values leave the array."""
-
-MAX_LAG = 12
-"""Most steps between the scores of a tile and the end of its work."""
 
 
 def tile_program(plan: FusemaxPlan, *, interleaved: bool) -> Program:
@@ -57,27 +57,6 @@ def tile_program(plan: FusemaxPlan, *, interleaved: bool) -> Program:
     return _Writer(plan, interleaved=interleaved).write()
 
 
-def step_lags(plan: FusemaxPlan, works: dict[str, Work]) -> tuple[int, int]:
-    """Return by how many steps the numerators and the running sums lag behind the scores.
-
-    Notes
-    -----
-    A step takes the busy time of the busier unit. What leaves the array at the bottom is waited
-    for as many steps as its latency spans.
-    """
-    busy: dict[str, int] = {}
-    for name in (*ON_ARRAY, *ON_VECTOR):
-        for resource, occupancy, _ in works[name].holds:
-            busy[resource] = busy.get(resource, 0) + occupancy
-    step_ps = max(busy.values())
-    first = _steps(works["LM" if plan.style in IN_ARRAY else "QK"].latency_ps, step_ps)
-    return first, first + _steps(works["SLNV"].latency_ps, step_ps)
-
-
-def _steps(latency_ps: int, step_ps: int) -> int:
-    return min(MAX_LAG // 2, -(-latency_ps // step_ps))
-
-
 class _Writer:
     """Writes one plan into a program builder."""
 
@@ -88,8 +67,8 @@ class _Writer:
         self.builder = ProgramBuilder(plan.mapper)
         self.works = plan.tile.works()
         least = min(group.num_tiles for group in plan.supers)
-        first, second = step_lags(plan, self.works) if interleaved else (0, 0)
-        if second >= least:
+        first, second = plan.lags if interleaved else (0, 0)
+        if second >= least or plan.tiles_held[1] < 2 + first:
             first = second = 0
         self.lag = second
         self.lags = {name: self._lag(name, first, second) for name in ORDER}
@@ -158,7 +137,7 @@ class _Writer:
         return found
 
     def _waits(self) -> None:
-        builder, ops, loads = self.builder, self.ops, self.loads
+        builder, ops, loads, plan = self.builder, self.ops, self.loads, self.plan
         for name, source in self._needs():
             if not self._in_array(name, source):
                 builder.after(ops[name], ops[source])
@@ -168,22 +147,22 @@ class _Writer:
         self._hold_back("V", "SLNV")
         if "V" not in loads and "K" in loads:
             builder.after(ops["SLNV"], loads["K"])
-        if "K" in self.used:
-            last = "SLNV" if self.plan.problem.shares_key else "QK"
-            builder.after(self.used["K"], ops[last])
-            builder.after(loads["K"], self.used["K"], back=2)
-        if "V" in self.used:
-            builder.after(self.used["V"], ops["SLNV"])
-            builder.after(loads["V"], self.used["V"], back=2)
+        rows = plan.problem.groups * sum(item.num_rows for item in plan.supers)
+        readers = {"K": "SLNV" if plan.problem.shares_key else "QK", "V": "SLNV"}
+        held = dict(zip(("K", "V"), plan.tiles_held, strict=True))
+        for name, marker in self.used.items():
+            self._read(marker, readers[name])
+            if rows > 1:
+                builder.after(loads[name], marker, back=min(2, held[name]))
         if "Q" in loads:
-            builder.after(loads["Q"], ops["QK"], back=min(self.plan.together, 4096))
+            self._read(loads["Q"], "QK", back=min(plan.together, MAX_BACK))
         for name in ("RD", "RNV"):
             builder.after(ops["AV"], ops[name])
         if "AV" in loads:
             builder.after(loads["AV"], ops["AV"])
-            if sum(len(item.blocks) for item in self.plan.supers) * self.plan.problem.groups > 1:
+            if sum(len(item.blocks) for item in plan.supers) * plan.problem.groups > 1:
                 builder.after(ops["AV"], loads["AV"], back=2)
-        if self.plan.together == 1:
+        if plan.together == 1:
             builder.after(ops["RM"], ops["RM"])
             builder.after(ops["SPNV"], ops["RNV"])
             builder.after(ops["SPD"], ops["RD"])
@@ -197,6 +176,18 @@ class _Writer:
         if self.sequential:
             for name in ("RNV", "RD"):
                 builder.after(ops["QK"], ops[name])
+
+    def _read(self, target: OpRef, name: str, *, back: int = 1) -> None:
+        """Let an operation wait until an einsum has taken its operands in: not for its result."""
+        self.builder.after(
+            target,
+            self.ops[name],
+            back=back,
+            anchor="start",
+            delay=self._busy(name),
+            delay_expr=self.works[name].holds[0][2],
+            cause="buffer",
+        )
 
     def _needs(self) -> Sequence[tuple[str, str]]:
         return NEEDS if self.plan.style in IN_ARRAY else (*NEEDS, ("RM", "LM"))
@@ -217,8 +208,15 @@ class _Writer:
         for name in ("PRM", "SLD"):
             builder.after(summed, ops[name])
         if self._streams():
-            drain_ps = self.works["SLNV"].latency_ps - self._busy("SLNV")
-            builder.after(summed, ops["SLNV"], anchor="start", delay=drain_ps, cause="drain")
+            work = self.works["SLNV"]
+            builder.after(
+                summed,
+                ops["SLNV"],
+                anchor="start",
+                delay=work.latency_ps - self._busy("SLNV"),
+                delay_expr=f"({work.latency_expr}) - ({work.holds[0][2]})",
+                cause="drain",
+            )
         else:
             builder.after(summed, ops["SLNV"])
         for name in STAGES[2]:

@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from archsim.errors import MappingError
 from archsim.mapping import Infeasible
+from mappers.attention_problem import find_attention
 from mappers.gemm import GemmMapper, GemmMapping
+from mappers.unfused_form import unfused_form
 from mappers.vector import VectorMapper, VectorMapping
 
 if TYPE_CHECKING:
     from archsim.machine import Machine
-    from archsim.mapping import Json, MapContext
+    from archsim.mapping import Json, MapContext, Placement
     from archsim.program import Program
+    from mappers.closed_form import ClosedForm
     from workloads import Cascade
 
 Part: TypeAlias = GemmMapping | VectorMapping
@@ -84,6 +87,24 @@ class UnfusedMapping:
         }
 
 
+@dataclass(frozen=True)
+class UnfusedClosedForm(UnfusedMapping):
+    """Attention mapped part by part that also has a closed form.
+
+    Attributes
+    ----------
+    form
+        The closed form.
+    """
+
+    form: ClosedForm | None = None
+
+    def analytic(self) -> Program:
+        """Return the closed form as a program."""
+        assert self.form is not None
+        return self.form.program()
+
+
 class UnfusedAttentionMapper:
     """Maps attention as separate matrix products and softmax passes; see the module.
 
@@ -106,6 +127,16 @@ class UnfusedAttentionMapper:
             if reason is not None:
                 return reason
         return None if cascade.einsums else "mapper unfused needs at least one einsum"
+
+    def closed_form(
+        self, cascade: Cascade, machine: Machine, placement: Placement
+    ) -> Program | None:
+        """Return the closed form as a program, without mapping the parts; None if there is none."""
+        problem = find_attention(cascade)
+        if isinstance(problem, str):
+            return None
+        form = unfused_form(problem, machine, placement)
+        return None if form is None else form.program()
 
     def map(
         self,
@@ -152,7 +183,14 @@ class UnfusedAttentionMapper:
                 return mapped
             parts.append(mapped)
         masked = any(einsum.points() < einsum.dense_points() for einsum in cascade.einsums)
-        return UnfusedMapping(cascade.name, tuple(parts), (FULL_BOX,) if masked else ())
+        assumptions = (FULL_BOX,) if masked else ()
+        problem = find_attention(cascade)
+        form = None
+        if not isinstance(problem, str):
+            form = unfused_form(problem, machine, context.placement)
+        if form is None:
+            return UnfusedMapping(cascade.name, tuple(parts), assumptions)
+        return UnfusedClosedForm(cascade.name, tuple(parts), assumptions, form=form)
 
 
 def split(cascade: Cascade) -> tuple[Cascade, ...]:
