@@ -193,6 +193,7 @@ DECODE: Final = Family(
     DECODE_PARAMETERS,
     decode_law,
     _choices(DECODE_POLICIES, (1.0, 2.0, 4.0), (1.0, 0.0), (64.0, 32.0), (64.0,)),
+    fewest_rows=60,
 )
 """Split-KV decode."""
 
@@ -202,5 +203,6 @@ PREFILL: Final = Family(
     PREFILL_PARAMETERS,
     prefill_law,
     _choices(PREFILL_POLICIES, (64.0, 128.0), (64.0, 128.0), (2.0, 64.0, UNLIMITED), (0.0, 1.0)),
+    fewest_rows=60,
 )
 """Causal prefill, with or without history."""

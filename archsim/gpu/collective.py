@@ -7,7 +7,10 @@ With V bytes that a rank sends over its link (ring or direct), p ranks::
     time = min over protocols of  fixed + hop · steps(p) + V / (share · link)
 
 The short protocol writes flags with the data: a low fixed time, a fraction of the bandwidth.
-Between them lies the ramp. Switches that reduce what they pass on halve what a rank sends for an
+Between them lies the ramp; the share of the link changes with the ranks (rings of a switch gain,
+rings over the peripheral bus share it and lose).
+
+Switches that reduce what they pass on halve what a rank sends for an
 all-reduce (four ranks and more).
 """
 
@@ -31,9 +34,13 @@ PARAMETERS: Final = (
     Parameter("long_us", 10.0, 0.1, 200.0, 0.3, "long protocol, over the short one", True),
     Parameter("link_share", 0.75, 0.01, 2.5, 0.1, "of the link that the long protocol uses"),
     Parameter("ramp_norm", 2.0, 0.5, 20.0, 0.2, "how sharply one protocol gives way", True),
-    Parameter("pair_share", 1.0, 0.3, 3.0, 0.1, "link share of two ranks over that of more", True),
+    Parameter("rank_factor", 1.0, 0.15, 2.0, 0.1, "of the link share, for twice the ranks", True),
 )
 """Constants of one collective of one library."""
+
+
+WHOLE_NODE: Final = 8.0
+"""Ranks for which the link shares are given."""
 
 
 def collective_law(
@@ -47,7 +54,7 @@ def collective_law(
     ranks = np.maximum(ranks, 1.0)
     sent = np.where(reduces > 0, 2.0, 1.0) * (ranks - 1) / ranks * num_bytes
     sent = np.where((reduces == 0) & (gathers == 0), num_bytes, sent)
-    link = device.link_bytes_per_s * np.where(ranks <= 2, constants["pair_share"], 1.0)
+    link = device.link_bytes_per_s * constants["rank_factor"] ** np.log2(ranks / WHOLE_NODE)
     if device.link.reduces_in_switch:
         in_switch = num_bytes * (1 + 1 / ranks)
         sent = np.where((reduces > 0) & (ranks >= 4), np.minimum(sent, in_switch), sent)

@@ -156,6 +156,8 @@ class Family:
         What is nearer where a device has no constants of its own: those of the same library on
         another architecture rather than the other way round; those of the same format rather than
         those of the same variant.
+    fewest_rows
+        Rows from which constants are fitted on their own; fewer are held near other constants.
     """
 
     name: str
@@ -166,6 +168,7 @@ class Family:
     starts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     prefers_library: bool = True
     prefers_format: bool = False
+    fewest_rows: int = 16
 
     def defaults(self, format: str = "") -> dict[str, float]:
         """Return the constants of nothing fitted: starts and the first policies."""

@@ -2,7 +2,7 @@
 
 m tokens choose k_top of E experts; the loads of the experts follow from the routing's skew. Each
 grouped GEMM (hidden → 2 · inner, inner → hidden) has ``Σ ceil(load / t_m) · ceil(columns / t_n)``
-blocks and reads the weights of the touched experts once::
+blocks and reads the weights of the touched experts once, from L2 if all of them fit there::
 
     time = fixed + expert_us · E + around · token traffic / L2 bandwidth
            + Σ max(matrix, feed, memory) + waves · ramp       best tile for each of the two
@@ -35,6 +35,7 @@ PARAMETERS: Final = (
     Parameter("wave_us", 1.0, 0.01, 6.0, 0.3, "fill and drain of one wave of blocks"),
     Parameter("expert_us", 0.02, 0.001, 1.0, 0.3, "per expert, in sorting", True),
     Parameter("around", 1.0, 0.05, 8.0, 0.3, "passes over token rows by other kernels", True),
+    Parameter("l2_share", 0.8, 0.05, 1.3, 0.1, "of L2 that keeps weights between calls"),
     Parameter("operation_pj", 1.5, 0.1, 30.0, 0.2, "energy of an operation at the highest clock"),
 )
 """Constants of an expert layer."""

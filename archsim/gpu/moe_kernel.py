@@ -57,9 +57,9 @@ spread_tokens = compiled(_spread_tokens)
 
 def _grouped_gemm(
     loads: Floats, experts: float, columns: float, reduction: float, wide: float, machine: Floats,
-    law: Floats, touched: float, found: Floats,
+    law: Floats, touched: float, hit: float, found: Floats,
 ) -> None:  # fmt: skip
-    """Time one grouped GEMM: `found` gets clock-bound time, memory time, waves, DRAM bytes."""
+    """Time one grouped GEMM; `found`: clock-bound time, memory time, waves, bytes, DRAM bytes."""
     sms = machine[0]
     best = 1e30
     for t_rows in (16.0, 32.0, 64.0, 128.0):
@@ -81,13 +81,15 @@ def _grouped_gemm(
             weights = touched * columns * reduction * wide
             moved = weights + pairs * (reduction * wide + columns * 2.0)
             flight = min(blocks, slots) * 4.0 * (t_rows + t_columns) * 64.0 * wide / law[4]
-            memory = moved / min(machine[2] * law[2], flight)
+            memory = moved * (1 - hit) / min(machine[2] * law[2], flight)
+            memory += moved * hit / min(machine[4] * law[3], flight)
             clocked = max(matrix, feed)
             waves = full + (1.0 if rest > 0 else 0.0)
             time = max(clocked, memory) + waves * law[5]
             if time < best:
                 best = time
                 found[0], found[1], found[2], found[3] = clocked, memory, waves, moved
+                found[4] = moved * (1 - hit)
 
 
 grouped_gemm = compiled(_grouped_gemm)
@@ -99,24 +101,27 @@ def _moe_all(
 ) -> None:  # fmt: skip
     """Time fused expert layers; see :mod:`archsim.gpu.moe` for the equations."""
     loads = np.empty(4096)
-    first, second = np.empty(4), np.empty(4)
+    first, second = np.empty(5), np.empty(5)
     for row in range(tokens.size):
         touched = spread_tokens(tokens[row], experts[row], topk[row], skew[row], loads)
         pairs = tokens[row] * topk[row]
+        kept = 3 * touched * inner[row] * hidden[row] * wide / machine[3]
+        hit = min(1.0, max(0.0, (law[8] + 0.05 - kept) / 0.1))
         grouped_gemm(
-            loads, experts[row], 2 * inner[row], hidden[row], wide, machine, law, touched, first
-        )
+            loads, experts[row], 2 * inner[row], hidden[row], wide, machine, law, touched, hit,
+            first,
+        )  # fmt: skip
         grouped_gemm(
-            loads, experts[row], hidden[row], inner[row], wide, machine, law, touched, second
+            loads, experts[row], hidden[row], inner[row], wide, machine, law, touched, hit, second
         )
         around = pairs * (3 * inner[row] + hidden[row]) * 2.0 + 2 * tokens[row] * hidden[row] * 2.0
         rest = law[0] + law[6] * experts[row] + law[7] * around / machine[4]
         rest += (first[2] + second[2]) * law[5]
         clocked, memory = first[0] + second[0], first[1] + second[1]
-        moved = first[3] + second[3]
+        moved, far = first[3] + second[3], first[4] + second[4]
         flops = 6 * pairs * inner[row] * hidden[row]
         clock = clock_share(
-            clocked, 8.0, memory, rest, flops * law[8] * 1e-12, moved * machine[6], machine[5]
+            clocked, 8.0, memory, rest, flops * law[9] * 1e-12, far * machine[6], machine[5]
         )
         span = max(first[0] / clock, first[1]) + max(second[0] / clock, second[1])
         out[row, TIME] = rest + span
@@ -124,7 +129,7 @@ def _moe_all(
         if clock < 1:
             limit = 7.0
         out[row, LIMIT] = 0.0 if rest > span else limit
-        out[row, DRAM_BYTES] = moved
+        out[row, DRAM_BYTES] = far
         out[row, L2_BYTES] = moved + around
         out[row, FLOPS] = flops
         out[row, TOUCHED] = touched

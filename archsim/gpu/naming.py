@@ -68,16 +68,38 @@ def library_of(source: str) -> tuple[str, str]:
     return (found["library"], found["version"]) if found else (source.strip(), "")
 
 
-def variant_of(op: str, family: str, kernel: str) -> str:
+def variant_of(
+    op: str,
+    family: str,
+    *,
+    kernel: str = "",
+    ranks: float = 0.0,
+    library: str = "",
+    dtype: str = "",
+) -> str:
     """Return what tells kernels of a family apart, for constants.
 
-    A vector operator is its own variant, a collective is one with the library call that made it,
-    attention of FlashInfer is told from all other; in GEMM a batch has constants of its own.
+    A vector operator is its own variant (the norm after the last layer another); a collective is
+    one with the library call that made it and with what joins its ranks; attention of FlashInfer is
+    told from all other, and TensorRT-LLM decodes an fp8 cache with kernels of their own; in GEMM a
+    batch has constants of its own.
     """
     if family == "vector":
-        return op
+        return f"{op} final" if kernel.startswith("final_") else op
     if family == "collective":
-        return f"{op} {kernel}".strip()
+        return f"{op} {_joined(kernel, ranks)}".strip()
     if family in ("attention_decode", "attention_prefill"):
+        if family == "attention_decode" and library == "trtllm" and dtype.endswith("+kvfp8"):
+            return "fp8 cache"
         return "flashinfer" if "flashinfer" in kernel else ""
     return "batched" if op == "batched_gemm" else ""
+
+
+def _joined(kernel: str, ranks: float) -> str:
+    """Return the call of a collective and, where it leaves a node or a pair, how its ranks join."""
+    name, _, devices = kernel.partition("|devs_per_node=")
+    if not devices.isdigit():
+        return kernel
+    if ranks > int(devices):
+        return f"{name} across nodes of {devices}"
+    return f"{name} across pairs" if "pairwise" in name and ranks > 2 else name

@@ -24,7 +24,7 @@ from archsim.gpu.families import FAMILIES, FAMILY_OF
 from archsim.gpu.family import LIMITERS, Estimate, Family
 from archsim.gpu.formats import format_class
 from archsim.gpu.naming import variant_of
-from archsim.gpu.vector import BY_ROW, EXPONENTIALS, TENSORS
+from archsim.gpu.vector import EXPONENTIALS, NO_ROWS, ROW_FROM, TENSORS
 
 if TYPE_CHECKING:
     from archsim.gpu.family import Floats
@@ -186,7 +186,7 @@ def implied_by(op: str) -> dict[str, float]:
     """Return the shape values that follow from the operator alone."""
     return {
         "tensors": TENSORS.get(op, 0.0),
-        "by_row": float(op in BY_ROW),
+        "row_from": ROW_FROM.get(op, NO_ROWS),
         "exponentials": EXPONENTIALS.get(op, 0.0),
         "reduces": float(op == "allreduce"),
         "gathers": float(op in GATHERS),
@@ -254,7 +254,7 @@ def _predictor(
         library=library,
         version=version,
         format=form,
-        variant=variant_of(op, family.name, kernel),
+        variant=variant_of(op, family.name, kernel=kernel, library=library, dtype=dtype),
         prefers_library=family.prefers_library and bool(library),
         prefers_format=family.prefers_format,
         without=without,

@@ -2,11 +2,11 @@
 
 They move bytes. With m rows of n elements, read and written `passes` times the least::
 
-    blocks = m (one row a block) or elements / 1024 where rows do not matter
-    rate   = min(η_dram · B, blocks · S_max)     from DRAM; L2's where the tensor stays there
-    time   = fixed + bytes / rate, or the exponentials at the special-function rate, if longer
+    rate  = η · DRAM bandwidth, or L2's where the tensor stays there
+    chain = (block_us + ceil(n / 1024) · step_us) · max(1, m / 2S)      one block walks along a row
+    time  = fixed + max(bytes / rate, chain, exponentials at the special-function rate)
 
-`S_max` is what one block can pull; few rows leave multiprocessors idle.
+Two blocks of 1024 threads fit on a multiprocessor; few and long rows leave most of them idle.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from archsim.gpu.device import GpuDevice
     from archsim.gpu.family import Floats
 
-COLUMNS: Final = ("m", "n", "tensors", "by_row", "exponentials")
+COLUMNS: Final = ("m", "n", "tensors", "row_from", "exponentials")
 
 PARAMETERS: Final = (
     Parameter("fixed_us", 3.0, 0.2, 80.0, 0.2, "launch and drain of one kernel", True),
     Parameter("passes", 1.1, 0.5, 4.0, 0.1, "bytes moved over the least"),
     Parameter("l2_efficiency", 0.5, 0.05, 1.5, 0.2, "of L2's peak"),
     Parameter("l2_share", 0.6, 0.05, 1.5, 0.2, "of L2 that keeps the tensor between calls"),
-    Parameter("block_share", 2.5, 0.2, 20.0, 0.3, "rate of one block over DRAM's share of an SM"),
+    Parameter("block_us", 0.1, 0.001, 20.0, 0.3, "start and end of the block of a row"),
+    Parameter("step_us", 0.3, 0.005, 5.0, 0.3, "one block, for 1024 elements of its row"),
     Parameter("special_share", 1.0, 0.2, 20.0, 0.2, "special operations over the least"),
 )
 """Constants of one vector operator."""
@@ -39,14 +40,24 @@ TENSORS: Final = {
 }
 """Tensors of m × n that each operator reads and writes at least."""
 
-BY_ROW: Final = frozenset({"softmax", "layernorm", "rmsnorm"})
-"""Operators that reduce rows: one block works on one row."""
+ROW_FROM: Final = {
+    "softmax": 1025.0,
+    **dict.fromkeys(("layernorm", "rmsnorm", "gelu", "silu", "silu_mul", "rope"), 2.0),
+}
+"""Row length from which one block works on one row; below it a warp does, or rows do not matter.
+PyTorch 2 gives softmax rows of up to 1024 elements to a warp each; vLLM and PyTorch give a block to
+each token in norms, activations and rotation. Operators that are not here have no rows."""
+
+NO_ROWS: Final = 1e300
 
 EXPONENTIALS: Final = {"softmax": 1.0, "gelu": 1.0, "silu": 1.0, "silu_mul": 1.0}
 """Exponentials an element."""
 
-ELEMENTS: Final = 1024.0
-"""Elements of one block of an operator without rows (eight for each of 128 threads)."""
+THREADS: Final = 1024.0
+"""Threads of a block, one element each at a time."""
+
+RESIDENTS: Final = 2.0
+"""Blocks of that size on a multiprocessor with 2048 threads."""
 
 
 def vector_law(
@@ -55,21 +66,20 @@ def vector_law(
     """Predict vector operators of m rows and n columns."""
     import numpy as np
 
-    m, n, tensors, by_row, exponentials = (shape[name] for name in COLUMNS)
+    m, n, tensors, row_from, exponentials = (shape[name] for name in COLUMNS)
     wide = format_bytes(dtype)
     least = tensors * m * n * wide
     moved = least * constants["passes"]
-    blocks = np.where(by_row > 0, m, np.ceil(m * n / ELEMENTS))
-    dram = device.sustained_bytes_per_s
-    share = blocks * constants["block_share"] * device.dram_bytes_per_s / device.num_sms
+    turns = np.maximum(1.0, m / (RESIDENTS * device.num_sms))
+    walk = constants["block_us"] + np.ceil(n / THREADS) * constants["step_us"]
+    chain = np.where(n >= row_from, walk * turns, 0.0)
     l2 = device.l2_bytes_per_s * constants["l2_efficiency"]
     hot = np.clip((constants["l2_share"] - least / device.l2_bytes) / 0.3, 0.0, 1.0)
-    streaming = moved * (1 - hot) / np.minimum(dram, share)
-    cached = moved * hot / np.minimum(l2, share)
-    special = exponentials * m * n * constants["special_share"] / device.special_per_s
-    busy = np.maximum(streaming + cached, special) * 1e6
-    limiter = np.where(hot > 0.5, L2, np.where(share < dram, LATENCY, DRAM))
-    limiter = np.where(special > streaming + cached, VECTOR, limiter)
+    moving = (moved * (1 - hot) / device.sustained_bytes_per_s + moved * hot / l2) * 1e6
+    special = exponentials * m * n * constants["special_share"] / device.special_per_s * 1e6
+    busy = np.maximum(np.maximum(moving, special), chain)
+    limiter = np.where(hot > 0.5, L2, DRAM)
+    limiter = np.where(busy > moving, np.where(chain > special, LATENCY, VECTOR), limiter)
     return Estimate(
         time_us=constants["fixed_us"] + busy,
         limiter=np.where(busy < constants["fixed_us"], LAUNCH, limiter).astype(np.int64),
@@ -80,5 +90,7 @@ def vector_law(
     )
 
 
-VECTOR_FAMILY: Final = Family("vector", COLUMNS, PARAMETERS, vector_law)
+VECTOR_FAMILY: Final = Family(
+    "vector", COLUMNS, PARAMETERS, vector_law, ({}, {"block_us": 6.0}, {"step_us": 2.0})
+)
 """Vector operators; each keeps constants of its own, as a variant."""

@@ -22,14 +22,8 @@ from archsim.validation.gpu_search import search
 if TYPE_CHECKING:
     from archsim.mapping import Json
 
-MIN_ROWS: Final = 16
-"""Fewest rows (not held out) that get constants of their own."""
-
 FEWEST_ROWS: Final = 4
-"""Fewest rows that get a fixed time of their own."""
-
-FIXED: Final = "fixed_us"
-"""Constant that the way of timing changes most: host overhead, synchronisation."""
+"""Fewest rows that get constants of their own at all, held near those of other measurements."""
 
 FEW_ROWS: Final = 100
 """Rows below which the prior weighs more."""
@@ -44,6 +38,9 @@ the whole width costs 0.3 % of error)."""
 
 SOURCE: Final = "fitted by archsim calibrate gpu --data FOLDER to two thirds of the measured shapes"
 """Source of every constant that is written."""
+
+POLICY_GAIN: Final = 0.004
+"""Loss that a policy must save to replace one that stands before it."""
 
 TRIAL_ROUNDS: Final = 6
 """Sweeps of the search that compares policies."""
@@ -81,60 +78,73 @@ def record_key(group: Group) -> tuple[str, ...]:
 def calibrate(rows: Iterable[Measured]) -> list[Fit]:
     """Fit constants to all rows that are not held out.
 
-    Groups with few rows get the nearest constants of others with a fixed time of their own. Records
-    of several devices are fitted again without each of them, for predictions of a device unseen.
+    Groups with few rows are held near the nearest constants of others. Records of several devices
+    are fitted again without each of them, for predictions of a device unseen.
     """
     members: dict[tuple[str, ...], list[Group]] = {}
     for group in grouped(rows):
         members.setdefault(record_key(group), []).append(group)
-    many = [key for key in sorted(members) if _rows(members[key]) >= MIN_ROWS]
-    few = [key for key in sorted(members) if FEWEST_ROWS <= _rows(members[key]) < MIN_ROWS]
+    many = [key for key in sorted(members) if _is_enough(key, members[key])]
+    few = [key for key in sorted(members) if key not in many and _rows(members[key]) >= FEWEST_ROWS]
     fits: list[Fit] = []
     for key in many:
         groups = members[key]
         gpus = sorted({group.first.gpu for group in groups})
         parts = [[group for group in groups if group.first.gpu != left] for left in gpus]
-        wholes = [groups, *(part for part in parts if len(gpus) > 1 and _rows(part) >= MIN_ROWS)]
+        wholes = [groups, *(part for part in parts if len(gpus) > 1 and _is_enough(key, part))]
         fits += [fit_record(key, whole) for whole in wholes]
     records = tuple(fit.record for fit in fits)
-    fits += [fit_fixed(key, members[key], records) for key in few]
+    fits += [fit_near(key, members[key], records) for key in few]
     groups = [group for key in sorted(members) for group in members[key]]
     powers = fit_energy(groups, [fit.record for fit in fits])
     return fits + [Fit(record, 0, None, None) for record in powers]
+
+
+def _is_enough(key: tuple[str, ...], groups: Sequence[Group]) -> bool:
+    return _rows(groups) >= FAMILIES[key[0]].fewest_rows
 
 
 def _rows(groups: Sequence[Group]) -> int:
     return sum(int((~group.held).sum()) for group in groups)
 
 
-def fit_fixed(key: tuple[str, ...], groups: list[Group], records: tuple[Record, ...]) -> Fit:
-    """Fit the fixed time alone, the other constants being the nearest of other measurements."""
-    start = constants_for(groups[0], records).values
-    fixed = [item for item in FAMILIES[key[0]].parameters if item.name == FIXED]
-    constants, _ = search(lambda values: _loss(groups, values), fixed, start)
-    return _fit(key, groups, constants)
+def fit_near(key: tuple[str, ...], groups: list[Group], records: tuple[Record, ...]) -> Fit:
+    """Fit few rows: a prior holds every constant near that of the nearest other measurements."""
+    start = dict(constants_for(groups[0], records).values)
+    trials = [start, *({**start, **choice} for choice in FAMILIES[key[0]].choices)]
+    return _fit(key, groups, _search(key, groups, trials, start))
 
 
 def fit_record(key: tuple[str, ...], groups: list[Group]) -> Fit:
     """Fit one record: the best policy by a short search, then a long one from there."""
     family = FAMILIES[key[0]]
     start = family.defaults(key[4])
-    free = [item for item in family.parameters if item.step > 0]
+    return _fit(key, groups, _search(key, groups, [{**start, **c} for c in family.choices], start))
+
+
+def _search(
+    key: tuple[str, ...],
+    groups: list[Group],
+    trials: list[dict[str, float]],
+    centre: Mapping[str, float],
+) -> dict[str, float]:
+    """Return the best constants from several starts; the prior stands around `centre`."""
+    free = [item for item in FAMILIES[key[0]].parameters if item.step > 0]
     weight = PRIOR * (1 + FEW_ROWS / _rows(groups))
 
     def loss(constants: Mapping[str, float]) -> float:
         away = sum(
-            (math.log(constants[item.name] / start[item.name]) / math.log(item.high / item.low))
+            (math.log(constants[item.name] / centre[item.name]) / math.log(item.high / item.low))
             ** 2
             for item in free
         )
         return _loss(groups, constants) + weight * away
 
-    trials = [{**start, **choice} for choice in family.choices]
     if len(trials) > 1:
         found = [search(loss, free, trial, TRIAL_ROUNDS) for trial in trials]
-        trials = [min(found, key=lambda trial: trial[1])[0]]
-    return _fit(key, groups, search(loss, free, trials[0])[0])
+        least = min(trial[1] for trial in found)
+        trials = [next(trial[0] for trial in found if trial[1] <= least + POLICY_GAIN)]
+    return search(loss, free, trials[0])[0]
 
 
 def _loss(groups: Sequence[Group], constants: Mapping[str, float]) -> float:

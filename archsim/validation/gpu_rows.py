@@ -93,7 +93,14 @@ class Measured:
     @property
     def variant(self) -> str:
         """What tells kernels of its family apart, for constants."""
-        return variant_of(self.op, self.family, self.kernel)
+        return variant_of(
+            self.op,
+            self.family,
+            kernel=self.kernel,
+            ranks=self.shape["tp"],
+            library=library_of(self.source)[0],
+            dtype=self.dtype,
+        )
 
     @property
     def name(self) -> str:
@@ -221,10 +228,14 @@ def copies_of(row: Measured, device: GpuDevice) -> float:
 
     0 stands for cold weights. Sources that captured several copies in a graph say so in `timing`:
     TensorRT-LLM takes enough copies to fill L2 and five at most, the others six. All other timings
-    repeat one call, or the layer of a model whose weights were just read by other layers.
+    repeat one call, or the layer of a model whose weights were just read by other layers; on TPUs
+    the compiler keeps weights on the chip.
     """
+    if device.architecture == "tpu-v6":
+        return 1.0
     if row.timing != "graph_event_coldW":
-        return 1.0 if row.timing in ("graph_event_warm", "graph_event") else 0.0
+        hot = row.timing.endswith(("_warm", "_hot")) or row.timing == "graph_event"
+        return 1.0 if hot else 0.0
     if library_of(row.source)[0] != "trtllm":
         return 6.0
     weights = row.shape["n"] * row.shape["k"] * format_bytes(row.dtype)

@@ -12,7 +12,7 @@ from archsim.gpu.constants import Chosen, Record, Request, choose
 from archsim.gpu.device import GpuDevice, load_device
 from archsim.gpu.families import FAMILIES
 from archsim.gpu.naming import library_of
-from archsim.gpu.vector import BY_ROW, EXPONENTIALS, TENSORS
+from archsim.gpu.vector import EXPONENTIALS, NO_ROWS, ROW_FROM, TENSORS
 from archsim.validation.gpu_rows import Measured, copies_of, format_key
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def extent(row: Measured, name: str, device: GpuDevice) -> float:
         "copies": copies_of(row, device),
         "skew": skew_of(row.kernel),
         "tensors": TENSORS.get(row.op, 0.0),
-        "by_row": float(row.op in BY_ROW),
+        "row_from": ROW_FROM.get(row.op, NO_ROWS),
         "exponentials": EXPONENTIALS.get(row.op, 0.0),
         "reduces": float(row.op == "allreduce"),
         "gathers": float(row.op in ("allgather", "reducescatter", "alltoall")),
