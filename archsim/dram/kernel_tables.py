@@ -277,6 +277,7 @@ def _places(table: _Table, rules: Rules, depths: int) -> None:
         **dict.fromkeys((at.AT_SEEN, at.AT_CONFLICT, at.AT_HELD, at.AT_TRIED), banks),
         **dict.fromkeys((at.AT_OPEN, at.AT_OPEN_SINCE, at.AT_OPEN_TICKS, at.AT_WCK_END), scopes),
         **dict.fromkeys((at.AT_ACTIVE_IN, at.AT_DEBT, at.AT_TURN_OF, at.AT_PENDING), scopes),
+        at.AT_OPTIONAL: scopes,
         at.AT_LIST: 2 * head[at.T_LIST_SIZE] * at.L_WIDTH,
         at.AT_ACTIVE: (banks + 1) * at.L_WIDTH,
         at.AT_QUEUE: refreshes,

@@ -249,6 +249,7 @@ def issue_refresh(
             st[place] = st[place + 1]
         st[tab[at.AT_DEBT] + scope] -= 1
         st[tab[at.AT_PENDING] + scope] -= 1
+        st[tab[at.AT_OPTIONAL] + scope] = 0
 
 
 def issue_bank_refresh(
@@ -270,6 +271,7 @@ def issue_bank_refresh(
         hold_next_bank(tab, st, scope)
         st[tab[at.AT_DEBT] + scope] -= 1
         st[tab[at.AT_PENDING] + scope] -= 1
+        st[tab[at.AT_OPTIONAL] + scope] = 0
 
 
 def ask_for_refresh(tab: Memory, st: Memory, scope: int) -> None:
@@ -304,19 +306,53 @@ def fall_due(tab: Memory, st: Memory) -> None:
         due = st[tab[at.AT_DEBT] + scope] + 1
         st[tab[at.AT_DEBT] + scope] = due
         if due > tab[at.T_POSTPONE]:
+            st[tab[at.AT_OPTIONAL] + scope] = 0
             while st[tab[at.AT_PENDING] + scope] < due:
                 ask_for_refresh(tab, st, scope)
     st[at.S_REFRESH_TICK] += interval
 
 
 def refresh_while_idle(tab: Memory, st: Memory) -> None:
-    """With nothing to serve, do a refresh that is owed, or one that may be done ahead."""
+    """Do refreshes that are owed or may be done ahead while there is nothing else to serve.
+
+    One that has not begun when a request arrives is given up again; what fell due stays.
+    """
     waiting = st[at.S_LENGTH] + st[at.S_LENGTH_WRITES] + st[at.S_ACTIVE]
-    if waiting + st[at.S_QUEUED] + st[at.S_BANK_QUEUED] > 0 or st[at.S_ACT2_BANK] >= 0:
+    if st[at.S_ACT2_BANK] >= 0:
+        waiting += 1
+    for scope in range(tab[at.T_SCOPES]):
+        if waiting > 0 and st[tab[at.AT_OPTIONAL] + scope] == 1:
+            give_up_refresh(tab, st, scope)
+    if waiting + st[at.S_QUEUED] + st[at.S_BANK_QUEUED] > 0:
         return
     for scope in range(tab[at.T_SCOPES]):
         if st[tab[at.AT_DEBT] + scope] > -tab[at.T_PULL_IN]:
             ask_for_refresh(tab, st, scope)
+            st[tab[at.AT_OPTIONAL] + scope] = 1
+
+
+def give_up_refresh(tab: Memory, st: Memory, scope: int) -> None:
+    """Take back the one optional refresh of a scope, which is its only one that waits."""
+    st[tab[at.AT_OPTIONAL] + scope] = 0
+    st[tab[at.AT_PENDING] + scope] -= 1
+    if tab[at.T_REFRESH] == at.ALL_BANK:
+        place = tab[at.AT_QUEUE]
+        while st[place] != scope:
+            place += 1
+        st[at.S_QUEUED] -= 1
+        for later in range(place, tab[at.AT_QUEUE] + st[at.S_QUEUED]):
+            st[later] = st[later + 1]
+        return
+    banks = tab[at.T_SCOPE_BANKS]
+    place = tab[at.AT_BANK_QUEUE]
+    while st[place] // banks != scope:
+        place += 1
+    st[tab[at.AT_BLOCKED] + st[place]] = 0
+    st[at.S_BANK_QUEUED] -= 1
+    for later in range(place, tab[at.AT_BANK_QUEUE] + st[at.S_BANK_QUEUED]):
+        st[later] = st[later + 1]
+    turn_of = tab[at.AT_TURN_OF] + scope
+    st[turn_of] = (st[turn_of] + banks - 1) % banks
 
 
 def turn(

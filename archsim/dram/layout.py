@@ -59,8 +59,9 @@ ROLE_NAMES = (
 (AT_PENDING, AT_LIST, AT_ACTIVE, AT_QUEUE, AT_BANK_QUEUE, AT_HELD, AT_COUNT) = range(65, 72)
 AT_TRIED = 72
 AT_WCK_END = 75
+AT_OPTIONAL = 76
 """Places of ``tab``: where the arrays of a channel's state begin."""
-T_HEADER = 76
+T_HEADER = 77
 
 (L_REQUEST, L_BANK, L_ROW, L_COMMAND, L_ARRIVAL, L_BLOCK) = range(6)
 L_WIDTH = 6

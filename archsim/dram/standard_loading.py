@@ -14,7 +14,7 @@ from archsim.dram.consistency import check_organisation, check_timings
 from archsim.dram.controller import MemoryConfig
 from archsim.dram.energy import resolve_energy
 from archsim.dram.standard import Command, Constraint, Level, Refresh, Standard
-from archsim.dram.standard_file import StandardConfig
+from archsim.dram.standard_file import CommandConfig, StandardConfig
 from archsim.dram.vocabulary import LEVELS, MEANINGS, REQUIRED
 from archsim.errors import ConfigError, nearest
 from archsim.expression import Expression
@@ -59,12 +59,19 @@ def read_memory(name: str, overrides: Sequence[str] = ()) -> LoadedMemory:
             hint=nearest(name, registry.memory.yaml_names()),
         )
     if overrides:
-        known = key_paths(MemoryConfig, ROOT)
+        commands = document.data.get("commands")
+        known = key_paths(MemoryConfig, ROOT).union(
+            *(key_paths(CommandConfig, f"{ROOT}.commands.{item}") for item in _names(commands))
+        )
         document = apply_overrides(
             _with_controller(document), [parse_override(text) for text in overrides], known=known
         )
     config = validate_model(MemoryConfig, document.data, document, ROOT)
     return LoadedMemory(_Resolver(document, config).standard(), config, document)
+
+
+def _names(commands: object) -> list[str]:
+    return list(commands) if isinstance(commands, dict) else []
 
 
 def _with_controller(document: Document) -> Document:

@@ -74,9 +74,7 @@ class BandwidthLatency:
                     label=f"{label} % writes" if panel == "mix" else label,
                 )
             axes.set(xlabel="bandwidth, GB/s", title=title, yscale="log")
-            axes.set_yticks(
-                [20, 50, 100, 200, 500, 1000], ["20", "50", "100", "200", "500", "1000"]
-            )
+            axes.set_yticks([20, 50, 100, 200, 500], ["20", "50", "100", "200", "500"])
             axes.minorticks_off()
             axes.title.set_fontsize(9)
             axes.legend(fontsize=6, loc="upper left")
