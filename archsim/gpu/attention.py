@@ -91,12 +91,17 @@ def _choices(names: tuple[str, ...], *options: tuple[float, ...]) -> tuple[dict[
 def decode_law(
     device: GpuDevice, dtype: str, shape: Mapping[str, Floats], constants: Mapping[str, float]
 ) -> Estimate:
-    """Predict decode attention: one query for each of `batch` sequences of `kv_len` keys."""
+    """Predict decode attention: one query for each of `batch` sequences of `kv_len` keys.
+
+    With `copies` above 0 the call is repeated on one KV cache, which stays in L2 if it fits there;
+    0 stands for the caches of many layers, which do not.
+    """
     import numpy as np
 
     from archsim.gpu import decode_kernel as kernel
 
     batch, heads, groups, width, _, keys = (shape[name] for name in COLUMNS)
+    copies = shape["copies"]
     out = np.empty((batch.size, kernel.COLUMNS))
     wide = kv_bytes(dtype)
     kernel.decode_all(
@@ -105,6 +110,7 @@ def decode_law(
         groups,
         width,
         keys,
+        copies,
         wide,
         _decode_machine(device),
         law_vector(DECODE_PARAMETERS, constants),
@@ -189,7 +195,7 @@ def _estimate(
 
 DECODE: Final = Family(
     "attention_decode",
-    COLUMNS,
+    (*COLUMNS, "copies"),
     DECODE_PARAMETERS,
     decode_law,
     _choices(DECODE_POLICIES, (1.0, 2.0, 4.0), (1.0, 0.0), (64.0, 32.0), (64.0,)),

@@ -46,6 +46,9 @@ FORMAT_FALLBACK: Final = {
 }
 """Formats whose constants stand in for those of another."""
 
+KERNEL: Final = "kernel"
+HOST: Final = "host"
+
 FAR: Final = 20
 """Rank of what is in no list of relatives."""
 
@@ -64,6 +67,9 @@ class Record:
         Number of rows fitted.
     values
         The constants.
+    timing
+        Whether the time is that of kernels (:data:`KERNEL`) or of a host that waits for them
+        (:data:`HOST`), some tens of µs more.
     """
 
     family: str
@@ -75,6 +81,7 @@ class Record:
     gpus: tuple[str, ...]
     rows: int
     values: Mapping[str, float]
+    timing: str = KERNEL
 
     @property
     def label(self) -> str:
@@ -115,6 +122,8 @@ class Request:
         another library; true for attention, where libraries differ more than parts do.
     prefers_format
         Whether the format counts before the variant.
+    timing
+        Whose time is wanted, as in :class:`Record`; counts for the constants of the library.
     without
         Devices whose records must not be used.
     """
@@ -127,6 +136,7 @@ class Request:
     variant: str = ""
     prefers_library: bool = False
     prefers_format: bool = False
+    timing: str = KERNEL
     without: frozenset[str] = frozenset()
 
     def distance(self, record: Record) -> tuple[int, ...]:
@@ -139,13 +149,14 @@ class Request:
         version = 0 if library == 0 and record.version == self.version else 1
         variant = 0 if record.variant == self.variant else 1
         kernel = (form, variant) if self.prefers_format else (variant, form)
+        timing = 0 if record.timing == self.timing else 1
         if self.prefers_library:
-            return *kernel, library, version, part, -record.rows
-        return *kernel, part, library, version, -record.rows
+            return *kernel, library, timing, version, part, -record.rows
+        return *kernel, part, library, timing, version, -record.rows
 
     def is_met_by(self, record: Record) -> bool:
         """Whether a record was fitted for exactly this."""
-        return self.distance(record)[:5] == (0, 0, 0, 0, 0)
+        return not any(self.distance(record)[:-1])
 
 
 def choose(
@@ -229,4 +240,5 @@ def _record(item: object) -> Record:
         gpus=tuple(str(name) for name in cast("tuple[object, ...]", data["gpus"])),
         rows=int(cast("int", data["rows"])),
         values={name: float(value) for name, value in values.items()},
+        timing=str(data.get("timing", KERNEL)),
     )

@@ -49,8 +49,8 @@ splits_of = compiled(_splits_of)
 
 
 def _decode_all(
-    batch: Floats, heads: Floats, groups: Floats, width: Floats, keys: Floats, kv_bytes: float,
-    machine: Floats, law: Floats, policy: Floats, out: Floats,
+    batch: Floats, heads: Floats, groups: Floats, width: Floats, keys: Floats, copies: Floats,
+    kv_bytes: float, machine: Floats, law: Floats, policy: Floats, out: Floats,
 ) -> None:  # fmt: skip
     """Time decode attention; see :mod:`archsim.gpu.attention` for the equations.
 
@@ -76,6 +76,8 @@ def _decode_all(
         work = math.ceil(units * parts / slots) * block
         stored = 2 * batch[row] * groups[row] * width[row] * keys[row] * kv_bytes
         hot = min(1.0, max(0.0, (law[6] - stored / machine[2]) / 0.3))
+        if copies[row] <= 0:
+            hot = 0.0
         in_out = 4 * batch[row] * heads[row] * width[row]
         memory = stored * (1 - hot) / dram + stored * reads * hot / l2
         memory = max(memory, stored * reads / l2) + in_out / l2

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from archsim.gpu.device import GpuDevice
     from archsim.gpu.family import Floats
 
-COLUMNS: Final = ("m", "n", "k", "experts", "topk", "skew")
+COLUMNS: Final = ("m", "n", "k", "experts", "topk", "skew", "copies")
 
 MAX_EXPERTS: Final = 4096
 
@@ -44,12 +44,16 @@ PARAMETERS: Final = (
 def moe_law(
     device: GpuDevice, dtype: str, shape: Mapping[str, Floats], constants: Mapping[str, float]
 ) -> Estimate:
-    """Predict expert layers: m tokens, inner width n of a rank, hidden width k."""
+    """Predict expert layers: m tokens, inner width n of a rank, hidden width k.
+
+    `skew` is the exponent of the routing (0: balanced); with `copies` above 0 one layer is called
+    again and again, and small weights stay in L2.
+    """
     import numpy as np
 
     from archsim.gpu import moe_kernel as kernel
 
-    tokens, inner, hidden, experts, topk, skew = (shape[name] for name in COLUMNS)
+    tokens, inner, hidden, experts, topk, skew, copies = (shape[name] for name in COLUMNS)
     out = np.empty((tokens.size, kernel.COLUMNS))
     wide = format_bytes(dtype)
     kernel.moe_all(
@@ -59,6 +63,7 @@ def moe_law(
         np.minimum(experts, MAX_EXPERTS),
         topk,
         skew,
+        copies,
         wide,
         _machine(device, dtype),
         law_vector(PARAMETERS, constants),

@@ -97,7 +97,7 @@ grouped_gemm = compiled(_grouped_gemm)
 
 def _moe_all(
     tokens: Floats, inner: Floats, hidden: Floats, experts: Floats, topk: Floats, skew: Floats,
-    wide: float, machine: Floats, law: Floats, out: Floats,
+    copies: Floats, wide: float, machine: Floats, law: Floats, out: Floats,
 ) -> None:  # fmt: skip
     """Time fused expert layers; see :mod:`archsim.gpu.moe` for the equations."""
     loads = np.empty(4096)
@@ -107,6 +107,8 @@ def _moe_all(
         pairs = tokens[row] * topk[row]
         kept = 3 * touched * inner[row] * hidden[row] * wide / machine[3]
         hit = min(1.0, max(0.0, (law[8] + 0.05 - kept) / 0.1))
+        if copies[row] <= 0:
+            hit = 0.0
         grouped_gemm(
             loads, experts[row], 2 * inner[row], hidden[row], wide, machine, law, touched, hit,
             first,

@@ -16,7 +16,7 @@ from archsim.gpu.families import FAMILIES
 from archsim.gpu.naming import library_of
 from archsim.validation.gpu_energy import fit_energy
 from archsim.validation.gpu_rows import Measured, format_key
-from archsim.validation.gpu_score import Group, constants_for, grouped
+from archsim.validation.gpu_score import Group, constants_for, grouped, timing_of
 from archsim.validation.gpu_search import search
 
 if TYPE_CHECKING:
@@ -170,6 +170,7 @@ def _fit(key: tuple[str, ...], groups: list[Group], constants: Mapping[str, floa
         gpus=tuple(sorted({group.first.gpu for group in groups})),
         rows=len(fitted),
         values=rounded,
+        timing=timing_of(groups[0].first),
     )
     return Fit(
         record=record,
@@ -231,6 +232,7 @@ def write_records(records: Sequence[Record], folder: Path) -> None:
                 "variant": record.variant,
                 "gpus": list(record.gpus),
                 "rows": record.rows,
+                "timing": record.timing,
                 "values": dict(record.values),
             }
             for record in records

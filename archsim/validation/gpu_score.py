@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archsim.gpu.constants import Chosen, Record, Request, choose
+from archsim.gpu.constants import HOST, KERNEL, Chosen, Record, Request, choose
 from archsim.gpu.device import GpuDevice, load_device
 from archsim.gpu.families import FAMILIES
 from archsim.gpu.naming import library_of
@@ -117,8 +117,14 @@ def request_for(group: Group, without: frozenset[str] = frozenset()) -> Request:
         variant=row.variant,
         prefers_library=FAMILIES[row.family].prefers_library,
         prefers_format=FAMILIES[row.family].prefers_format,
+        timing=timing_of(row),
         without=without,
     )
+
+
+def timing_of(row: Measured) -> str:
+    """Return whether a row's time is that of its kernels or of a host that waits for them."""
+    return HOST if row.timing == "wall_sync" else KERNEL
 
 
 def constants_for(
