@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import archsim
 from archsim.config.hashing import content_hash
+from archsim.dram.limits import pattern_limits
+from archsim.dram.patterns import parse_patterns
 from archsim.dram.statistics import statistics
 from archsim.errors import SimulationError
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from archsim.dram.memory import Memory
     from archsim.dram.run import DramRun
 
+ALL_WRITES = 100
 SCHEMA_VERSION = 1
 """Version of the record's form."""
 
@@ -36,12 +39,32 @@ def run_record(
     return {
         "schema_version": SCHEMA_VERSION,
         **statistics(memory, run),
+        "limits": _limits(memory, pattern),
         "assumptions": _assumptions(memory),
         "fidelity": {"requested": "command", "used": {"memory": "command"}},
         "config": config,
         "config_hash": content_hash(config),
         "version": archsim.__version__,
     }
+
+
+def _limits(memory: Memory, pattern: str | None) -> list[dict[str, object]]:
+    """Return the closed forms that bound a pattern, each once."""
+    if pattern is None:
+        return []
+    found = {
+        limit.name: {
+            "name": limit.name,
+            "value": limit.value,
+            "unit": limit.unit,
+            "formula": limit.formula,
+        }
+        for part in parse_patterns(pattern)
+        for limit in pattern_limits(
+            memory.standard, part.kind, write=part.write_percent == ALL_WRITES
+        )
+    }
+    return list(found.values())
 
 
 def _assumptions(memory: Memory) -> list[str]:

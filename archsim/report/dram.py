@@ -103,7 +103,9 @@ def _energy(energy: Mapping[str, object]) -> Table:
 
 
 def _limits(limits: list[Mapping[str, object]]) -> Table:
-    grid = table("limit", ">cycles", "why")
+    grid = table("closed form", ">limit", "", "why")
     for row in limits:
-        grid.add_row(str(row["name"]), f"{cast('float', row['cycles']):,.0f}", str(row["why"]))
+        value, unit = cast("float", row["value"]), str(row["unit"])
+        shown = (percent(value), "of the peak") if unit == "fraction" else (f"{value:.4g}", unit)
+        grid.add_row(str(row["name"]), *shown, str(row["formula"]))
     return grid

@@ -16,6 +16,7 @@ from archsim.cli.app import app
 from archsim.components.base import Component
 from archsim.config.document import parse_document
 from archsim.config.schema import ConfigModel
+from archsim.dram.memory import load_memory
 from archsim.errors import ArchsimError
 from archsim.machine import load_hardware
 from archsim.machine_config import MachineConfig
@@ -96,6 +97,8 @@ def test_yaml_is_valid_or_shown_as_broken(name: str, block: Block, tmp_path: Pat
     if file.startswith("broken"):
         with pytest.raises(ArchsimError):
             load_hardware(Path(file))
+    elif "controller:" in block.text:
+        assert load_memory(file).channels
     elif is_model:
         assert load_model(Path(file)).layers
     elif "toy" not in block.text:  # kinds of a plug-in exist only where it is installed
