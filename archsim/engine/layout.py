@@ -43,10 +43,10 @@ WAITS, WAITS_END, FOREIGN_END, SOURCES, SOURCES_END, OUTER_WAITS, OUTER_WAITS_EN
 )  # fmt: skip
 TRIPS, TRIPS_END, AREAS, AREA, SPARE, KEY_AT, EFFECT_AT, SETTLE = 37, 38, 39, 40, 41, 42, 43, 44
 PENDING, WORK, ENTERED, MISSES, PAUSE, REFERENCE_ROWS, LOOP_WIDTH = 45, 46, 47, 48, 49, 50, 51
-# Waits of a loop whose scope is not inside it: constraint and the operation it is on.
-WAIT_WIDTH = 2
 # Sources that an activation of a loop may read from before it: operation, ages of the starts, and
-# the waits (as above) through which they are read.
+# the waits through which they are read, each with the operation that waits. `WAITS` are those whose
+# scope is the loop or around it, `OUTER_WAITS` the latter.
+WAIT_WIDTH = 2
 READ, FIRST_AGE, LAST_AGE, READ_WAITS, READ_WAITS_END, READ_WIDTH = 0, 1, 2, 3, 4, 5
 # Summary of an activation: whether there is one, iterations, period and its bound, latest release
 # at entry; then instance counts at entry, key and effect. `FILLED` numbers the summaries from 1.

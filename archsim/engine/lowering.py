@@ -227,10 +227,10 @@ class _Writer:
                     mem[row + at.PREVIOUS] = self.room(len(ops))
 
     def _waits(self, loop: _Loop, loops: dict[int, _Loop]) -> None:
-        """Write the waits of a loop that may look at what was before an iteration of it."""
+        """Write which waits of a loop look at what was before an iteration or the activation."""
         program, mem, row = self.program, self.mem, loop.row
         reads: dict[int, list[tuple[int, int]]] = {}
-        own: list[tuple[int, int]] = []
+        own: list[int] = []
         outer: list[int] = []
         for op in loop.ops:
             for c in program.constraints(op):
@@ -241,11 +241,10 @@ class _Writer:
                     if scope >= 0:
                         outer.append(self.con_rows[c])
                 elif depth == loop.depth:
-                    own.append((c, op))
+                    own.append(self.con_rows[c])
         loop.foreign = [self.op_rows[source] for source in reads if source not in loop.ops]
         mem += loop.foreign
         mem[row + at.FOREIGN_END] = len(mem)
-        mem[row + at.WAITS] = len(mem)
         sources: list[int] = []
         for source, waits in reads.items():
             backs = [program.backs[c] for c, _ in waits]
@@ -254,12 +253,12 @@ class _Writer:
             place = len(mem)
             mem += [value for c, op in waits for value in (self.con_rows[c], self.op_rows[op])]
             sources += [self.op_rows[source], first, max(backs), place, len(mem)]
-        mem += [value for c, op in own for value in (self.con_rows[c], self.op_rows[op])]
-        mem[row + at.WAITS_END] = len(mem)
         mem[row + at.SOURCES] = self.rows(sources)
         mem[row + at.SOURCES_END] = len(mem)
         mem[row + at.OUTER_WAITS] = self.rows(outer)
         mem[row + at.OUTER_WAITS_END] = len(mem)
+        mem[row + at.WAITS] = self.rows(own + outer)
+        mem[row + at.WAITS_END] = len(mem)
 
     def _areas(self, loop: _Loop, loops: dict[int, _Loop], used: Collection[int]) -> None:
         """Make room for summaries of a loop that may be entered more than once."""

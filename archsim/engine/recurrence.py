@@ -3,8 +3,8 @@
 What an iteration does depends on when its resources come free, on the starts that its waits look
 back at, and on nothing else; and if all of these are later by the same time, all of it is. So when
 the state of a loop after K + p iterations is that after K, moved by one advance, every later period
-is a copy of the last, to the end of the loop. A start that lies outside the loop does not move, and
-must be too old to decide anything: what waits for it starts later than that by the resources alone.
+is a copy of the last, to the end of the loop. A start that lies outside the loop does not move, but
+decides nothing either: what waits for it did so an iteration before, and starts later by now.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from archsim.engine.layout import (
     HOLD_WIDTH,
     HOLDS,
     HOLDS_END,
-    MASK,
     MOVED,
     NEED,
     OP,
@@ -29,14 +28,11 @@ from archsim.engine.layout import (
     RESOURCE,
     RESOURCES,
     RESOURCES_END,
-    RING,
     SHIFT,
     SLOT_WIDTH,
     SNAPSHOT,
-    WAIT_WIDTH,
     WAITS,
     WAITS_END,
-    WEIGHT,
     Memory,
 )
 
@@ -110,22 +106,16 @@ def moved_alike(mem: Memory, loop: int) -> int:
 def recurs(mem: Memory, loop: int) -> bool:
     """Whether all that the loop reads is that of the snapshot, later by one time.
 
-    To be asked when the state of the loop matches the snapshot, each operation moved by its own
-    advance.
+    A wait with a scope must have applied by then: it would from some iteration on. To be asked when
+    the state of the loop matches the snapshot, each operation moved by its own advance.
     """
     advance = moved_alike(mem, loop)
     if advance <= 0:
         return False
-    for wait in range(mem[loop + WAITS], mem[loop + WAITS_END], WAIT_WIDTH):
-        con = mem[wait]
+    for entry in range(mem[loop + WAITS], mem[loop + WAITS_END]):
+        con = mem[entry]
         source = mem[con]
-        if mem[mem[loop + DELTA] + mem[source + OP]] == advance:
-            if mem[source + MOVED] - mem[con + ENTRY] < mem[con + BACK]:
-                return False
-        else:
-            head = mem[source] - mem[con + BACK]
-            if head + mem[source + SHIFT] >= mem[con + ENTRY]:
-                time = mem[mem[source + RING] + (head & mem[source + MASK])]
-                if time + mem[con + WEIGHT] > earliest(mem, mem[wait + 1]) - advance:
-                    return False
+        runs = mem[mem[loop + DELTA] + mem[source + OP]] == advance
+        if runs and mem[source + MOVED] - mem[con + ENTRY] < mem[con + BACK]:
+            return False
     return True

@@ -176,13 +176,18 @@ def store(mem: Memory, loop: int, period: int, bound: int) -> None:
     if period > 0 and not is_settled(mem, loop, area):
         return
     mem[loop + PENDING] = 0
-    victim = mem[loop + SPARE] + 1 if mem[loop + SPARE] + 1 < NUM_AREAS else 0
+    victim = -1
+    oldest = mem[STORED] + 1
     for other in range(NUM_AREAS):
         known = mem[loop + AREAS] + mem[loop + AREA] * other
         if mem[known + FILLED] != 0 and has_key(mem, loop, known):
             if mem[known + CYCLE] > 0 or (period == 0 and mem[loop + INDEX] <= mem[known + SPAN]):
                 return
             victim = other
+            oldest = -1
+        if mem[known + FILLED] < oldest and other != mem[loop + SPARE]:
+            victim = other
+            oldest = mem[known + FILLED]
     mem[STORED] += 1
     mem[area + FILLED] = mem[STORED]
     mem[area + SPAN] = mem[loop + INDEX]

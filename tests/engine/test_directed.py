@@ -5,6 +5,13 @@ import pytest
 from archsim.engine import run_program
 from tests.engine.comparison import check_program
 from tests.engine.directed import coprime_cycles, directed_programs, two_rates_in_a_nest
+from tests.engine.recurring import recurring_programs
+
+
+def test_programs_that_recur_agree_and_are_recalled():
+    for program in recurring_programs():
+        _, timing = check_program(program)
+        assert timing.recalls > 0 or sum(timing.instance_counts) < 500, program.name
 
 
 @pytest.mark.parametrize("part", range(8))
