@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _Key = TypeVar("_Key", bound=Hashable)
 _Number = TypeVar("_Number", int, float, Fraction)
 
+MEMORY_TAG = "memory"
+"""Tag of operations that are commands of a memory: its name."""
+
 UNTAGGED = "handover"
 """Layer type of time that belongs to no layer: waiting at a border between fragments."""
 
@@ -125,7 +128,8 @@ def account(mapped: MappedPass, timing: Timing, machine: Machine) -> Totals:
     path: Counter[tuple[str, str]] = Counter()
     for part in timing.attribution:
         layers[part.tags.get("layer", UNTAGGED)] += part.ps
-        path[part.resource or "dependence", part.cause] += part.ps
+        where = part.resource or part.tags.get(MEMORY_TAG) or "dependence"
+        path[where, part.cause] += part.ps
     return Totals(
         latency_ps=timing.makespan_ps,
         counts=program.total_counts(),

@@ -7,11 +7,13 @@ result. Everything it calls has a module of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from archsim.accounting import Totals, account
 from archsim.capacity import activation_bytes, check_capacity
+from archsim.command_rung import command_machine, lower_program, with_refreshes
 from archsim.config.overrides import group_overrides
 from archsim.engine import run_program
 from archsim.errors import ConfigError, nearest
@@ -129,14 +131,14 @@ def simulate(
             allowed=FIDELITIES,
             hint=nearest(fidelity, FIDELITIES),
         )
-    used = STAND_INS.get(fidelity, fidelity)
-    if used != fidelity and not fidelity_fallback:
-        raise ConfigError(
-            "no operation of this run has this rung",
-            path="options.fidelity",
-            given=fidelity,
-            allowed=f"roofline, tile, or --fidelity-fallback to let {used} stand in",
-        )
+    used = fidelity
+    if fidelity == "command":
+        try:
+            machine = command_machine(machine)
+        except ConfigError:
+            if not fidelity_fallback:
+                raise
+            used = STAND_INS[fidelity]
     if not 0 <= slack <= 1:
         raise ConfigError(
             "must be a fraction", path="options.slack", given=slack, allowed="a number from 0 to 1"
@@ -252,7 +254,7 @@ def _run(
         record.seed,
         {"slack": record.slack},
         mapper_options=record.mapper_options,
-        fidelity=record.fidelity,
+        fidelity=STAND_INS.get(record.fidelity, record.fidelity),
         fallback=record.fidelity_fallback,
     )
     if record.fidelity == "roofline" and not record.ignore_capacity:
@@ -272,7 +274,8 @@ def _run(
         if isinstance(timed, Infeasible):
             return Outcome(infeasible=timed)
         mapped, timing = timed
-        outcome.add(phase, PhaseOutcome(bound, account(mapped, timing, machine), mapped))
+        totals = with_refreshes(account(mapped, timing, machine), machine)
+        outcome.add(phase, PhaseOutcome(bound, totals, mapped))
         if observe is not None:
             observe(TimedPass(phase, index, begin_ps, machine, timing, mapped))
         begin_ps += timing.makespan_ps
@@ -297,6 +300,8 @@ def _time_pass(
         shortage = check_capacity(record.workload, record.machine, used)
         if shortage is not None:
             return shortage
+    if record.fidelity == "command":
+        mapped = replace(mapped, program=lower_program(mapped.program, record.machine))
     return mapped, run_program(mapped.program)
 
 

@@ -19,7 +19,7 @@ FIDELITIES: Final = ("roofline", "analytic", "tile", "command")
 """Rungs that a run can ask for, from bound to detail."""
 
 STAND_INS: Final = {"command": "tile"}
-"""Rungs that no operation has yet, and the one that may stand in for each."""
+"""Rungs that refine another one, which also may stand in where a machine lacks them."""
 
 OPTION_KINDS: Final[dict[str, type]] = {
     "phase": str,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import archsim
 from archsim.accounting import Totals
+from archsim.command_rung import command_classes, command_memories
 from archsim.config.hashing import content_hash
 from archsim.results import EngineStatistics, Fidelity, Phase, Result, Roofline
 from archsim.run_config import write_workload
@@ -146,7 +147,9 @@ class RunRecord:
         rungs = dict.fromkeys(self.mappers, self.fidelity)
         for items in outcome.passes.values():
             for item in items:
-                if item.mapped is not None:
+                if item.mapped is not None and self.fidelity == "command":
+                    rungs |= command_classes(item.mapped, self.machine)
+                elif item.mapped is not None:
                     rungs |= item.mapped.rungs
         return rungs
 
@@ -269,9 +272,11 @@ class RunRecord:
             for component in self.machine.components.values()
             for resource, servers in component.resources().items()
         }
+        inner = tuple(f"{name}." for name, _ in command_memories(self.machine))
         return {
             name: busy_ps / (totals.latency_ps * capacity.get(name, 1))
             for name, busy_ps in totals.busy_ps.items()
+            if not name.startswith(inner)
         }
 
     def _sensitivities(self, totals: Totals) -> dict[str, float]:
@@ -318,6 +323,12 @@ class RunRecord:
             yield (
                 "mappers take the fastest tiling, however little it wins by; --slack 0.001 lets "
                 "them give up 0.1 % of time to move fewer bytes"
+            )
+        for name, memory in command_memories(machine):
+            devices = memory.command_memory
+            yield (
+                f"{name}: commands of {devices.channels} channels of {devices.standard.name}, all "
+                "alike; each transfer lies in rows of its own and bears its share of refreshes"
             )
         yield (
             "operators follow one another: none starts before the one before it has finished, "

@@ -38,7 +38,7 @@ Mappers = Annotated[
     list[str] | None,
     typer.Option("--mapper", metavar="CLASS=ID", help="Mapper of a class; a bare ID: attention."),
 ]
-Fidelity = Annotated[str, typer.Option(help="roofline, analytic or tile.")]
+Fidelity = Annotated[str, typer.Option(help="roofline, analytic, tile or command.")]
 Fallback = Annotated[
     bool,
     typer.Option("--fidelity-fallback", help="Let a lower rung stand in where one is missing."),

@@ -116,7 +116,9 @@ def stream_program(
     :func:`~archsim.dram.streams_schedule.lost_slots`.
     """
     builder = ProgramBuilder(f"{standard.name} {stream.direction} stream")
-    StreamWriter(builder, standard, stream, Labels()).place(plan)
+    writer = StreamWriter(builder, standard, stream, Labels())
+    writer.place(plan)
+    writer.wire()
     return builder.build()
 
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 MAX_BACK = 4096
 """Farthest instance that a wait can look back to."""
 
-NO_COUNTS: Mapping[str, Mapping[CountKey, int]] = {}
-
 
 @dataclass(frozen=True, slots=True)
 class Labels:
@@ -40,6 +38,12 @@ class Labels:
         opens another one.
     bank_slots
         Activations in flight on a data bus, one for each bank; 0 for the banks of the stream.
+    data
+        Name of the resource that is the data bus, instead of one for each.
+    sharing
+        Data buses that each bus of the stream stands for: they take turns on the command buses.
+    burst_ps
+        Least distance of bursts on a data bus, beside what the constraint table asks.
     """
 
     prefix: str = ""
@@ -48,6 +52,9 @@ class Labels:
     counts: Mapping[str, Mapping[CountKey, int]] = field(default_factory=dict)
     auto_precharge: bool = False
     bank_slots: int = 0
+    data: str = ""
+    sharing: int = 1
+    burst_ps: int = 0
 
 
 class StreamWriter:
@@ -78,7 +85,7 @@ class StreamWriter:
         self._buses = range(stream.buses)
 
     def place(self, plan: RefreshPlan | None) -> None:
-        """Place all commands at the current point of the program, and wire them."""
+        """Place all commands at the current point of the program."""
         stream = self.stream
         if plan is None:
             self._sets(stream.num_sets - 1)
@@ -91,7 +98,13 @@ class StreamWriter:
                             self._refresh()
             self._sets(plan.rest)
         self._one_set(stream.last_bursts, precharge=self._precharges(stream.num_sets))
-        self._wire()
+
+    def wire(self) -> None:
+        """Let all commands that are placed keep their distances; once, when all are placed."""
+        for bus in self._buses:
+            self._wire_rows(bus)
+            self._wire_bursts(bus)
+            self._wire_refresh(bus)
 
     def heads(self) -> list[OpRef]:
         """Return the operations that hold back all others: they wait for what comes before."""
@@ -101,10 +114,15 @@ class StreamWriter:
         """Return the operations whose results are the stream's."""
         return [op for (kind, _), op in self._made.items() if kind in ("first", "burst")]
 
+    def firsts(self) -> list[OpRef]:
+        """Return the operations that are the first burst of each set."""
+        return [op for (kind, _), op in self._made.items() if kind == "first"]
+
     @property
     def spacing_ps(self) -> int:
         """Distance of bursts on a data bus when they go round the groups, ps."""
         short, long = self._burst_gaps_ps()
+        short = max(short, self.labels.burst_ps)
         if self.stream.bursts <= self.stream.groups:
             return short
         clock_ps = self.standard.clock_ps
@@ -199,24 +217,31 @@ class StreamWriter:
     def _holds(self, kind: str, bus: int) -> list[tuple[ResourceRef, int]]:
         gaps, name = self.gaps, self.gaps.activate
         if kind in ("first", "burst"):
+            column_ps = self.labels.sharing * gaps.bus_ps(self.access)
             return [
-                (self._resource("column commands"), gaps.bus_ps(self.access)),
-                (self._resource(f"data {bus}"), self.spacing_ps),
+                (self._data(bus), self.spacing_ps),
+                (self._resource("column commands"), column_ps),
             ]
         if kind == "switch":
-            return [(self._resource(f"data {bus}"), self._switch_ps())]
+            return [(self._data(bus), self._switch_ps())]
         if kind != "activate":
             return []
         slots = self.labels.bank_slots or self.stream.groups * self.stream.banks
         window_ps = gaps.between(name, name, self._above_group, window=4)
+        row_ps = self.labels.sharing * self._row_slot_ps()
         holds = [
-            (self._resource("row commands"), self._row_slot_ps()),
-            (self._resource(f"activations {bus}"), gaps.between(name, name, self._above_group)),
-            (self._resource(f"banks {bus}", slots), gaps.between(name, name, "bank")),
+            (self._resource("row commands"), row_ps),
+            (self._resource("activations", bus), gaps.between(name, name, self._above_group)),
+            (self._resource("banks", bus, slots), gaps.between(name, name, "bank")),
         ]
         if window_ps:
-            holds.append((self._resource(f"four activations {bus}", 4), window_ps))
+            holds.append((self._resource("four activations", bus, 4), window_ps))
         return holds
+
+    def _data(self, bus: int) -> ResourceRef:
+        if self.labels.data:
+            return self.builder.resource(self.labels.data)
+        return self._resource("data", bus)
 
     def _row_slot_ps(self) -> int:
         """Time of the row bus that an activation takes, with its precharge where that matters."""
@@ -230,14 +255,10 @@ class StreamWriter:
         scarce = stream.buses * stream.groups * both_ps > stream.set_bursts * self.spacing_ps
         return both_ps if scarce else alone_ps
 
-    def _resource(self, name: str, capacity: int = 1) -> ResourceRef:
+    def _resource(self, name: str, bus: int | None = None, capacity: int = 1) -> ResourceRef:
+        if bus is not None and self.stream.buses > 1:
+            name = f"{name} {bus}"
         return self.builder.resource(f"{self.labels.resources}{name}", capacity)
-
-    def _wire(self) -> None:
-        for bus in self._buses:
-            self._wire_rows(bus)
-            self._wire_bursts(bus)
-            self._wire_refresh(bus)
 
     def _after(
         self, target: tuple[str, int], source: tuple[str, int], back: int, ps: int, cause: str
@@ -269,9 +290,10 @@ class StreamWriter:
             self._after(precharge, activate, round_sets, gap_ps, "activation")
             self._after(activate, precharge, 1, gaps.between("PREpb", name, "bank"), "activation")
         closing_ps = gaps.between(word, to, "bank")
-        self._after(target, ("burst", bus), last, closing_ps, "activation")
-        if not others:
-            self._after(target, ("first", bus), stream.banks, closing_ps, "activation")
+        if stream.num_sets > stream.banks:
+            self._after(target, ("burst", bus), last, closing_ps, "activation")
+            if not others:
+                self._after(target, ("first", bus), stream.banks, closing_ps, "activation")
         if 0 < stream.lookahead <= others:
             source, back = ("burst", bus), stream.lookahead
         else:

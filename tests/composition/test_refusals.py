@@ -187,7 +187,7 @@ def test_something_that_is_no_mapper_is_refused(plugged):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fidelity": "command"}, r"no operation of this run has this rung; .*fidelity-fallback"),
+        ({"fidelity": "command"}, r"16 channels of hbm2-2400 give .*, not the memory.s bandwidth"),
         ({"fidelity": "tiles"}, r"options.fidelity: there is no such rung; .*did you mean 'tile'"),
         ({"overrides": ["options.batch=2"]}, r"options.batch: is an argument of this call"),
         ({"overrides": ["mapper.gemm=gemm"]}, r"mapper.gemm: is an argument of this call"),

@@ -20,6 +20,7 @@ FLOORS = (
     {
         *("fragments", "residency", "capacity", "roofline", "mapped_model", "mapping_cache"),
         *("accounting", "run_config", "run_record", "composition", "request"),
+        *("command_rung", "command_transfer"),
         *("explanation", "timeline_export", "timeline_counters", "trace_events"),
         *("resident_tiles", "allocated_room"),
     },
