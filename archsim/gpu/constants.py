@@ -6,6 +6,7 @@ with a record of their own get exactly that; others get the nearest one, and a w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -164,6 +165,7 @@ def choose(
     records: tuple[Record, ...],
     defaults: Mapping[str, float],
     of_library: frozenset[str] = frozenset(),
+    blended: frozenset[str] = frozenset(),
 ) -> Chosen:
     """Return the nearest constants for a request.
 
@@ -178,6 +180,8 @@ def choose(
     of_library
         Names of the constants that come from the nearest record of the same library where there is
         no record for both architecture and library.
+    blended
+        Those of them that are the geometric mean of both records.
     """
     open_to = [
         record
@@ -196,6 +200,11 @@ def choose(
     values = {
         name: (kernels if name in of_library else part).values.get(name, default)
         for name, default in defaults.items()
+    }
+    values |= {
+        name: math.sqrt(kernels.values.get(name, value) * part.values.get(name, value))
+        for name, value in values.items()
+        if name in blended
     }
     if kernels is part:
         return Chosen(Constants(values), "nearest", f"constants of {part.label}")

@@ -158,6 +158,13 @@ class Family:
         those of the same variant.
     fewest_rows
         Rows from which constants are fitted on their own; fewer are held near other constants.
+    prior
+        Weight, in a fit, of the squared distance of a constant from its start, on a log scale whose
+        unit is the width of its bounds. It keeps constants that the data do not identify where
+        physics puts them: a move over the whole width costs this much error.
+    blended
+        Constants of a device without own ones that lie between those of the library and those of
+        the architecture: their geometric mean.
     """
 
     name: str
@@ -169,6 +176,8 @@ class Family:
     prefers_library: bool = True
     prefers_format: bool = False
     fewest_rows: int = 16
+    prior: float = 0.003
+    blended: frozenset[str] = frozenset()
 
     def defaults(self, format: str = "") -> dict[str, float]:
         """Return the constants of nothing fitted: starts and the first policies."""

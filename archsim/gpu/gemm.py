@@ -48,8 +48,6 @@ PARAMETERS: Final = (
 )
 """Constants of a (architecture, library, version); see each."""
 
-MIB = 2.0**20
-
 
 def gemm_law(
     device: GpuDevice, dtype: str, shape: Mapping[str, Floats], constants: Mapping[str, float]
@@ -157,5 +155,7 @@ GEMM: Final = Family(
     starts=STARTS,
     prefers_library=False,
     prefers_format=True,
+    prior=0.02,
+    blended=frozenset({"fixed_us"}),
 )
 """Matrix products; those with a batch keep constants of their own, as a variant."""

@@ -260,7 +260,7 @@ def _predictor(
         without=without,
     )
     records = shipped_records()
-    chosen = choose(request, records, family.defaults(form), family.of_library)
+    chosen = choose(request, records, family.defaults(form), family.of_library, family.blended)
     power = Request(ENERGY_FAMILY, device.architecture, variant=family.name, without=without)
     energy = choose(power, records, default_constants())
     return Predictor(device, op, dtype, family, chosen, energy, implied_by(op))

@@ -31,11 +31,6 @@ FEW_ROWS: Final = 100
 SIGNIFICANT: Final = 4
 """Digits kept of a fitted constant."""
 
-PRIOR: Final = 0.003
-"""Weight of the squared distance from a constant's start, on a log scale whose unit is the width of
-its bounds: it keeps constants that the data do not identify where physics puts them (a move over
-the whole width costs 0.3 % of error)."""
-
 SOURCE: Final = "fitted by archsim calibrate gpu --data FOLDER to two thirds of the measured shapes"
 """Source of every constant that is written."""
 
@@ -130,7 +125,7 @@ def _search(
 ) -> dict[str, float]:
     """Return the best constants from several starts; the prior stands around `centre`."""
     free = [item for item in FAMILIES[key[0]].parameters if item.step > 0]
-    weight = PRIOR * (1 + FEW_ROWS / _rows(groups))
+    weight = FAMILIES[key[0]].prior * (1 + FEW_ROWS / _rows(groups))
 
     def loss(constants: Mapping[str, float]) -> float:
         away = sum(
