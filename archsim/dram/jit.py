@@ -16,12 +16,19 @@ from typing import Any, Protocol, cast
 import numba
 from numba.extending import intrinsic
 
-from archsim.dram import kernel_device, kernel_drive, kernel_plan, kernel_turn, layout
+from archsim.dram import (
+    kernel_device,
+    kernel_drive,
+    kernel_plan,
+    kernel_send,
+    kernel_turn,
+    layout,
+)
 from archsim.dram.layout import Memory
 
-MODULES = (kernel_device, kernel_plan, kernel_turn, kernel_drive)
+MODULES = (kernel_device, kernel_plan, kernel_turn, kernel_send, kernel_drive)
 """Modules of the kernel; a function calls only functions of its own or of earlier modules."""
-NUM_MEMORIES = 8
+NUM_MEMORIES = 9
 """Arguments of :func:`archsim.dram.kernel_drive.drive`."""
 
 _POINTER = cast("Any", numba.types.CPointer)(numba.types.int64)

@@ -210,12 +210,17 @@ def _run_to_end(tab: Ints, states: Ints, shared: Ints, rq: Ints, room: int) -> I
     rings = np.zeros(channels * int(tab[at.T_RING]), dtype=np.int64)
     answers = np.zeros(len(rq), dtype=np.int64)
     changed = np.zeros(channels, dtype=np.int64)
+    channel_of = rq[:, at.R_CHANNEL]
+    order = np.argsort(channel_of, kind="stable")
+    ends = np.cumsum(np.bincount(channel_of, minlength=channels))
+    states[:, at.S_CURSOR_END] = ends
+    states[1:, at.S_CURSOR] = ends[:-1]
     log = np.zeros((room + 4 * (LOG_ROOM + channels), at.C_WIDTH), dtype=np.int64)
     drive = compiled_drive()
     flat = (tab, states.reshape(-1), shared, rq.reshape(-1), rings, answers)
     while True:
         tab[at.T_LOG_ROOM] = len(log)
-        status = drive(*flat, log.reshape(-1), changed)
+        status = drive(*flat, log.reshape(-1), changed, order)
         if status == FINISHED:
             log = log[: int(shared[at.G_LOGGED])]
             asked = log[:, at.C_REQUEST] >= 0

@@ -8,12 +8,12 @@ same timings under another policy and are printed beside: two good simulators di
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from archsim.validation.dram_peers import RAMULATOR, SIMULATORS, peer_of
+from archsim.validation.dram_peers import MATCHED, RAMULATOR, SIMULATORS, peer_of
 from archsim.validation.suite import PACKAGED, Bar, Item, Outcome, data_files
 from archsim.validation.table import Row, read_table
 
@@ -31,6 +31,11 @@ COLUMNS: Final = (
 )
 """Columns that a table must have; others are ignored."""
 
+SETTING: Final = (
+    *("dram", "map", "channels", "refresh", "pat", "n", "seed", "wr_pct", "S", "R", "C", "L", "J"),
+    *("F", "gap", "W"),
+)
+"""Columns that say what ran on what."""
 PATTERNS: Final = ("stream", "stride", "random", "pingpong", "chunk", "copy")
 SHARED_METRICS: Final = ("cycles", "act", "rd_cmds", "wr_cmds", "ref_ab")
 """What both simulators count in the same way."""
@@ -146,6 +151,32 @@ def items_of(row: Row, predicted: Predicted) -> Iterator[Item]:
         yield Item(name, metric, unit, value, reference, by)
 
 
+def peers_compared(rows: Sequence[Row]) -> dict[str, list[Item]]:
+    """Score Ramulator 2.1 itself against DRAMsim3 where both ran the same requests."""
+    exact = {_setting(row): row for row in rows if _is_default_run(row)}
+    items = [
+        Item(
+            case=f"{row.text('id')} {row.text('dram')} {row.text('workload')}",
+            metric="cycles",
+            unit="ticks",
+            predicted=exact[_setting(row)].number("cycles"),
+            reference=row.number("cycles"),
+        )
+        for row in rows
+        if row.text("sim") == MATCHED and _setting(row) in exact
+    ]
+    return {"cycles: Ramulator 2.1 against dramsim3-matched": items} if items else {}
+
+
+def _is_default_run(row: Row) -> bool:
+    return row.text("sim") == RAMULATOR and row.text("scheduler") == "FRFCFS"
+
+
+def _setting(row: Row) -> tuple[str, ...]:
+    """Return what two runs of the same requests on the same memory share."""
+    return tuple(row.text(column) for column in SETTING)
+
+
 class DramSuite:
     """Cycles, latencies and command counts of the memory controller."""
 
@@ -163,18 +194,16 @@ class DramSuite:
         )
         items: list[Item] = []
         skipped: Counter[str] = Counter()
-        cases = 0
-        for path in files:
-            for row in read_table(path, COLUMNS):
-                cases += 1
-                predicted = predict(row)
-                if isinstance(predicted, str):
-                    skipped[predicted] += 1
-                else:
-                    items += items_of(row, predicted)
+        rows = [row for path in files for row in read_table(path, COLUMNS)]
+        for row in rows:
+            predicted = predict(row)
+            if isinstance(predicted, str):
+                skipped[predicted] += 1
+            else:
+                items += items_of(row, predicted)
         metrics = dict.fromkeys(item.metric for item in items if item.by["sim"] == RAMULATOR)
         return Outcome(
-            cases=cases,
+            cases=len(rows),
             items=items,
             skipped=skipped,
             bars=[
@@ -182,6 +211,7 @@ class DramSuite:
                 for metric in metrics
             ],
             groupings=(("sim",), ("sim", "dram"), ("sim", "pattern")),
+            baselines=peers_compared(rows),
             notes=NOTES,
         )
 

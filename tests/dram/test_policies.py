@@ -198,3 +198,20 @@ def test_what_a_standard_cannot_do_is_refused(override, words):
     with pytest.raises(ConfigError) as caught:
         load_memory("ddr4-3200", [f"hardware.controller.{override}"])
     assert words in str(caught.value)
+
+
+def test_a_full_channel_holds_up_only_its_own_with_queues():
+    pattern = "random:n=3000,footprint=3 + random:n=3000"
+    channels = "hardware.channels=4"
+    found = {}
+    for arbiter in ("simple", "fifo", "reorder"):
+        memory = load_memory("ddr4-3200", [channels, f"hardware.controller.arbiter={arbiter}"])
+        found[arbiter] = memory.run(memory.requests_of_pattern(pattern)).ticks
+    assert found["fifo"] == found["reorder"] < found["simple"]
+
+
+def test_an_arbiter_that_restores_order_waits_for_the_oldest():
+    window = "max_active_transactions=4"
+    free = ticks("ddr4-3200", "random:n=2000", "arbiter=fifo", window)
+    ordered = ticks("ddr4-3200", "random:n=2000", "arbiter=reorder", window)
+    assert ordered.ticks > free.ticks
