@@ -206,7 +206,9 @@ def compare(
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="Hardware, model or claims YAML, or a result.")],
+    file: Annotated[
+        Path, typer.Argument(help="Hardware, memory, model or claims YAML, or a result.")
+    ],
     as_json: AsJson = False,
 ) -> int:
     """Check a file and count its numbers without a source."""
@@ -217,7 +219,9 @@ def check(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Machine or model: id or YAML file.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Machine, model or memory: id or YAML file.")
+    ],
     overrides: Overrides = None,
     output: Annotated[
         Path | None,
@@ -234,7 +238,7 @@ def show(
 @app.command()
 def schema(
     what: Annotated[
-        str, typer.Argument(metavar="KIND", help="hardware, workload, claims, result.")
+        str, typer.Argument(metavar="KIND", help="hardware, memory, workload, claims, result.")
     ],
     as_json: AsJson = False,
     output: Annotated[

@@ -19,7 +19,7 @@ from archsim.errors import ConfigError, nearest
 if TYPE_CHECKING:
     from archsim.config.document import Document
 
-SCHEMAS: Final = ("hardware", "workload", "claims", "result")
+SCHEMAS: Final = ("hardware", "memory", "workload", "claims", "result")
 
 
 def check(path: Path, *, as_json: bool) -> int:
@@ -72,6 +72,11 @@ def _examine(path: Path) -> tuple[str, str, Document | None]:
 
         machine = load_hardware(path)
         return "hardware", machine.name, load_document(path, kind="hardware")
+    if "timings" in keys:
+        from archsim.dram.memory import load_memory
+
+        memory = load_memory(str(path.absolute()))
+        return "memory", memory.standard.name, memory.document
     from workloads import load_model
 
     model = load_model(path)
@@ -108,12 +113,16 @@ def _kind_of(name: str) -> str:
 
     if "/" in name or name.endswith((".yaml", ".yml")):
         keys = load_document(name, kind="hardware", sources=False).data
+        if "timings" in keys:
+            return "memory"
         return "hardware" if "components" in keys or "levels" in keys else "workload"
     machines, models = registry.hardware.names(), registry.workloads.names()
     if name in machines:
         return "hardware"
     if name in models:
         return "workload"
+    if name in registry.memory.yaml_names():
+        return "memory"
     raise ConfigError(
         "unknown machine or model",
         given=name,
@@ -133,6 +142,10 @@ def _valid_document(name: str, kind: str, overrides: Sequence[str]) -> Document:
 
         machine = load_hardware(name, overrides=tuple(overrides))
         return machine.document or load_document(name, kind=kind)
+    if kind == "memory":
+        from archsim.dram.memory import load_memory
+
+        return load_memory(name, overrides).document
     from workloads import load_model
     from workloads.model import ModelConfig
 
@@ -167,6 +180,10 @@ def _schema(what: str) -> dict[str, object]:
             components_key="components",
             components=registered_components(),
         )
+    if what == "memory":
+        from archsim.dram.controller import MemoryConfig
+
+        return schema_for(MemoryConfig, title="archsim memory")
     if what == "workload":
         from workloads.model import ModelConfig
 

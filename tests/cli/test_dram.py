@@ -6,9 +6,11 @@ import json
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 import archsim
+from archsim import registry
 from archsim.cli import main
 
 PAGE = (Path(archsim.__file__).parent / "docs" / "dram.md").read_text()
@@ -100,3 +102,15 @@ def test_a_wrong_line_of_a_trace_is_named(tmp_path, capsys):
     trace.write_text("0,R,0x0\n10,X,0x40\n")
     assert main(["dram", "run", "ddr4-3200", "--trace-in", str(trace)]) == 2
     assert "trace.txt:2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", registry.memory.yaml_names())
+def test_a_memory_can_be_checked_shown_and_fits_its_schema(name, capsys):
+    path = str(registry.memory.find_yaml(name))
+    assert main(["check", path, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["kind"], record["name"], record["unsourced"]) == ("memory", name, [])
+    assert main(["show", name, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert main(["schema", "memory"]) == 0
+    jsonschema.validate(shown["memory"], json.loads(capsys.readouterr().out))
