@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeVar
 
+from archsim.components.dram import ROW_ACTIONS
 from archsim.engine import sensitivities
 from archsim.results import Energy
 from archsim.units import PS_PER_S
@@ -98,14 +99,18 @@ class Totals:
         )
 
     def energy(self, machine: Machine) -> Energy:
-        """Return the energy: counts times energy per action, and static power times latency."""
+        """Return the energy: counts times energy per action, and static power times latency.
+
+        Activations and refreshes of a memory, which the `command` rung counts, stand apart.
+        """
         component = {name: watts * self.latency_s for name, watts in machine.static_w().items()}
         static = sum(component.values())
         dynamic = 0.0
         for name, action, number in sorted(self.counts):
             each_pj = machine.component(name).energy_pj(action, number)
             joules = self.counts[name, action, number] * each_pj * 1e-12
-            component[name] += joules
+            part = f"{name}.{action}" if action in ROW_ACTIONS else name
+            component[part] = component.get(part, 0.0) + joules
             dynamic += joules
         return Energy(dynamic, static, component)
 

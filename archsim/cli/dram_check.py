@@ -115,13 +115,17 @@ def _rendered(report: Report, standard: Standard) -> RenderableType:
 
     from archsim.report.layout import table
 
-    grid = table("rule", "level", "gap", ">ticks", ">applied", ">tight")
+    names = [command.name for command in standard.commands]
+    grid = table("rule", "level", "after", "next", ">ticks", ">applied", ">tight")
     for number, row in enumerate(standard.constraints):
         applied = report.comparisons.get(number, 0)
         if applied:
             level = standard.levels[row.level].name
+            pairs = [
+                " ".join(names[index] for index in which) for which in (row.previous, row.following)
+            ]
             numbers = (row.nominal_ticks, applied, report.tight.get(number, 0))
-            grid.add_row(row.rule, level, row.formula, *(f"{value:,}" for value in numbers))
+            grid.add_row(row.rule, level, *pairs, *(f"{value:,}" for value in numbers))
     total = sum(report.comparisons.values())
     head = f"{report.num_commands:,} commands, {total:,} distances of {standard.name} compared"
     verdict = f"{len(report.violations)} violations" if report.violations else "no violation"
