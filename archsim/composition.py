@@ -160,8 +160,20 @@ def simulate(
     return record.result(_run(record, store, progress, observe))
 
 
-def simulate_config(config: Mapping[str, Json]) -> Result:
+def simulate_config(
+    config: Mapping[str, Json],
+    *,
+    progress: Progress | None = None,
+    observe: Observer | None = None,
+) -> Result:
     """Run the resolved configuration that a result carries; the result is the same again.
+
+    Parameters
+    ----------
+    config
+        What `Result.config` holds.
+    progress, observe
+        As for `simulate`.
 
     Raises
     ------
@@ -185,6 +197,8 @@ def simulate_config(config: Mapping[str, Json]) -> Result:
         ignore_capacity=value(options, "ignore_capacity", bool),
         slack=value(options, "slack", float),
         seed=value(options, "seed", int),
+        progress=progress,
+        observe=observe,
     )
 
 

@@ -6,10 +6,11 @@ critical path. Parameters that change the structure of the machine are changed a
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from archsim.engine.sensitivity import Share, reasons
 from archsim.errors import ArchsimError, ConfigError
@@ -18,9 +19,12 @@ from archsim.units import PS_PER_S, format_quantity
 
 if TYPE_CHECKING:
     from archsim.machine import Machine
+    from archsim.mapping import Json
     from archsim.request import RunRequest
     from archsim.results import Result
     from archsim.run_record import TimedPass
+
+    Observer = Callable[[TimedPass], None]
 
 STRUCTURAL: Final = ("rows", "columns", "lanes")
 """Counts of a component whose change gives another machine rather than a faster clock."""
@@ -66,7 +70,7 @@ class Explanation:
 def explain(
     request: RunRequest,
     progress: Callable[[int, int], None] | None = None,
-    observe: Callable[[TimedPass], None] | None = None,
+    observe: Observer | None = None,
 ) -> tuple[Result, Explanation]:
     """Run a request and say what would make it faster, and why.
 
@@ -90,7 +94,68 @@ def explain(
         The rung asked for has no critical path.
     """
     request = request.resolved()
-    if request.fidelity == "roofline":
+
+    def changed(path: str, text: str) -> Result:
+        return dataclasses.replace(
+            request, overrides=(*request.overrides, f"{path}={text}")
+        ).simulate()
+
+    def run(observe: Observer) -> Result:
+        return request.simulate(progress, observe)
+
+    return _explained(request.fidelity, run, changed, observe)
+
+
+def explain_config(
+    config: Mapping[str, Json],
+    progress: Callable[[int, int], None] | None = None,
+    observe: Observer | None = None,
+) -> tuple[Result, Explanation]:
+    """Run the resolved configuration that a result carries and explain it as `explain` does.
+
+    Parameters
+    ----------
+    config
+        What `Result.config` holds.
+    progress, observe
+        As for `explain`.
+
+    Raises
+    ------
+    ConfigError
+        The rung of the run has no critical path, or the configuration is not one.
+    """
+    from archsim.composition import simulate_config
+    from archsim.run_config import part, value
+
+    def changed(path: str, text: str) -> Result:
+        return simulate_config(with_value(config, path, text))
+
+    def run(observe: Observer) -> Result:
+        return simulate_config(config, progress=progress, observe=observe)
+
+    return _explained(value(part(config, "options"), "fidelity", str), run, changed, observe)
+
+
+def with_value(config: Mapping[str, Json], path: str, text: str) -> dict[str, Json]:
+    """Return a resolved configuration with the number or text at a dotted path replaced."""
+    changed = copy.deepcopy(dict(config))
+    *parents, last = path.split(".")
+    place = changed
+    for name in parents:
+        place = cast("dict[str, Json]", place[name])
+    place[last] = int(text) if text.isdecimal() else text
+    return changed
+
+
+def _explained(
+    fidelity: str,
+    run: Callable[[Observer], Result],
+    changed: Callable[[str, str], Result],
+    observe: Observer | None,
+) -> tuple[Result, Explanation]:
+    """Run once to see what it waits for, and once with each structural parameter changed."""
+    if fidelity == "roofline":
         raise ConfigError("a bound has no critical path to explain", path="--explain")
     explanation = Explanation()
 
@@ -99,14 +164,13 @@ def explain(
         if observe is not None:
             observe(seen)
 
-    result = request.simulate(progress, both)
+    result = run(both)
     if explanation.machine is None or result.latency_s is None:
         return result, explanation
     found: dict[str, WhatIf] = {}
     for path, text in structural_changes(explanation.machine):
-        changed = dataclasses.replace(request, overrides=(*request.overrides, f"{path}={text}"))
         try:
-            after = changed.simulate()
+            after = changed(path, text)
         except ArchsimError as error:
             explanation.refused[path] = str(error)
             continue

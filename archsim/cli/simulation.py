@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,7 +22,11 @@ from archsim.request import RunRequest
 if TYPE_CHECKING:
     from archsim.explanation import Explanation
     from archsim.results import Result
+    from archsim.run_record import TimedPass
     from archsim.timeline_export import TimelineExport
+
+    Report = Callable[[int, int], None]
+    Observe = Callable[[TimedPass], None]
 
 INFEASIBLE: Final = 3
 MAX_RESULT_BYTES: Final = 64 * 2**20
@@ -85,11 +89,6 @@ class Printing:
         if self.window is not None and self.perfetto is None:
             raise ConfigError("is part of a timeline", path="--window", allowed="with --perfetto")
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing but the result is wanted."""
-        return not self.explain and self.perfetto is None and self.window is None
-
     def timeline(self) -> TimelineExport | None:
         """Return what collects the timeline, if one is wanted."""
         if self.perfetto is None:
@@ -115,33 +114,55 @@ def run_once(hardware: str | None, model: str | None, chosen: Choices, printing:
         )
     printing.check()
     request = chosen.request(hardware, model)
-    timeline = printing.timeline()
-    observe = None if timeline is None else timeline.observe
-    explanation = None
-    with progress_bar(f"{hardware} · {model}") as report:
-        if printing.explain:
-            from archsim.explanation import explain
 
-            result, explanation = explain(request, report, observe)
-        else:
-            result = request.simulate(report, observe)
-    if timeline is not None and printing.perfetto is not None and result.feasible:
-        write_file(printing.perfetto, timeline.text())
-    return publish(result, printing, explanation)
+    def explained(report: Report, observe: Observe | None) -> tuple[Result, Explanation]:
+        from archsim.explanation import explain
+
+        return explain(request, report, observe)
+
+    return show(f"{hardware} · {model}", request.simulate, explained, printing)
 
 
 def run_again(path: Path, names: Sequence[str | None], chosen: Choices, printing: Printing) -> int:
     """Simulate the resolved configuration of a saved result; return the exit code."""
-    if any(name is not None for name in names) or chosen != Choices() or not printing.is_plain:
+    if any(name is not None for name in names) or chosen != Choices():
         raise ConfigError(
             "--from repeats a run as it was: it takes no machine, model or option",
-            allowed="--json, --csv and -o",
+            allowed="--json, --csv, -o, --explain, --perfetto and --window",
         )
     printing.check()
     config = read_result(path).config
     from archsim.composition import simulate_config
 
-    return publish(simulate_config(config), printing)
+    def again(report: Report, observe: Observe | None) -> Result:
+        return simulate_config(config, progress=report, observe=observe)
+
+    def explained(report: Report, observe: Observe | None) -> tuple[Result, Explanation]:
+        from archsim.explanation import explain_config
+
+        return explain_config(config, report, observe)
+
+    return show(str(path), again, explained, printing)
+
+
+def show(
+    title: str,
+    simulate: Callable[[Report, Observe | None], Result],
+    explained: Callable[[Report, Observe | None], tuple[Result, Explanation]],
+    printing: Printing,
+) -> int:
+    """Run, explained if that is wanted, and write all that is; return the exit code."""
+    timeline = printing.timeline()
+    observe = None if timeline is None else timeline.observe
+    explanation = None
+    with progress_bar(title) as report:
+        if printing.explain:
+            result, explanation = explained(report, observe)
+        else:
+            result = simulate(report, observe)
+    if timeline is not None and printing.perfetto is not None and result.feasible:
+        write_file(printing.perfetto, timeline.text())
+    return publish(result, printing, explanation)
 
 
 def publish(result: Result, printing: Printing, explanation: Explanation | None = None) -> int:

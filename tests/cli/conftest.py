@@ -55,7 +55,7 @@ def calls(monkeypatch):
             raise KeyboardInterrupt
         return replace(result, config={**CONFIG, "hardware": {"name": hardware}})
 
-    def simulate_config(config) -> Result:
+    def simulate_config(config, *, progress=None, observe=None) -> Result:
         made.append({"config": config})
         return replace(feasible_result(), config=config)
 

@@ -27,9 +27,25 @@ def test_json_carries_what_was_run_again(archsim):
     assert archsim(*WORDS, "--json").json["what_if"] == {}
 
 
-def test_a_saved_result_is_repeated_as_it_was(archsim, tmp_path):
+def test_a_saved_result_is_explained_as_the_run_was(archsim, tmp_path):
     path = tmp_path / "r.json"
     assert archsim(*WORDS, "-o", str(path)).code == 0
-    done = archsim("run", "--from", str(path), "--explain")
+    again = archsim("run", "--from", str(path), "--explain", "--json")
+    assert again.code == 0
+    assert again.out == archsim(*WORDS, "--explain", "--json").out
+    assert again.json["what_if"]
+
+
+def test_a_saved_result_takes_no_option_of_a_run(archsim, tmp_path):
+    path = tmp_path / "r.json"
+    assert archsim(*WORDS, "-o", str(path)).code == 0
+    done = archsim("run", "--from", str(path), "--explain", "--batch", "2")
     assert done.code == 2
     assert "takes no machine, model or option" in done.err
+
+
+def test_a_saved_result_is_drawn_as_the_run_was(archsim, tmp_path):
+    path, first, second = (tmp_path / name for name in ("r.json", "a.json", "b.json"))
+    assert archsim(*WORDS, "-o", str(path), "--perfetto", str(first)).code == 0
+    assert archsim("run", "--from", str(path), "--perfetto", str(second)).code == 0
+    assert second.read_text() == first.read_text() != ""
