@@ -121,6 +121,8 @@ def simulate(
                 "is an argument of this call", path=groups[root][0].path, allowed="an argument"
             )
     machine = _machine(hardware, [item for item in overrides if item.startswith("hardware.")])
+    if precision is None and not isinstance(workload, Workload):
+        precision = machine.config.precision
     sizes = _sizes(phase, batch, context, new_tokens, precision)
     load = _workload(workload, sizes, [item for item in overrides if item.startswith("workload.")])
     if fidelity not in FIDELITIES:

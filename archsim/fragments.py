@@ -30,16 +30,17 @@ def mapper_class(einsum: Einsum) -> str:
     return GEMM if einsum.matmul() is not None else VECTOR
 
 
-def cut(cascade: Cascade) -> tuple[Fragment, ...]:
+def cut(cascade: Cascade, *, siblings: bool = False) -> tuple[Fragment, ...]:
     """Cut a cascade into fragments, in order.
 
     Neighbouring attention and softmax einsums stay together, so do neighbouring einsums that are
-    no matrix product; every other matrix product is a fragment of its own.
+    no matrix product; every other matrix product is a fragment of its own, unless `siblings` asks
+    for neighbouring ones together.
     """
     fragments = []
     for kind, run in groupby(cascade.einsums, key=mapper_class):
         einsums = tuple(run)
-        parts = [(einsum,) for einsum in einsums] if kind == GEMM else [einsums]
+        parts = [(einsum,) for einsum in einsums] if kind == GEMM and not siblings else [einsums]
         for part in parts:
             names = tuple(einsum.name for einsum in part)
             name = names[0] if len(names) == 1 else f"{names[0]}..{names[-1]}"

@@ -240,7 +240,8 @@ class Machine:
     def to_config(self) -> dict[str, Json]:
         """Return the resolved description; built from it, a machine equals this one."""
         data = dump_model(self.config)
-        data.pop("source", None)
+        for name in ("source", "precision"):
+            data.pop(name, None)
         links = {}
         for (source, target), name in self.links.items():
             links[name] = {
@@ -303,7 +304,8 @@ def build_machine(data: Mapping[str, object], document: Document | None = None) 
     clocks = {name: Clock(hz, period_ps(hz)) for name, hz in config.clocks_hz.items()}
     table, named = cost_table(config, document)
     config = config.model_copy(update={"energy_table": named})
-    context = BindContext("", clocks, technology_of(config, document), table)
+    technology = technology_of(config, document)
+    context = BindContext("", clocks, technology, table, neighbours=config.components)
     components: dict[str, BoundComponent] = {}
     for name, item in config.components.items():
         components[name] = _bound(name, item, f"{ROOT}.components", context, document)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from archsim.config.schema import ConfigModel, Frequency, Identifier, Length, Voltage
+from archsim.errors import ConfigError
+from archsim.numberformat import parse_precision
 
 
 class TechnologyConfig(ConfigModel):
@@ -46,7 +48,17 @@ class MachineConfig(ConfigModel):
     """Default mapper of each mapper class."""
     devices: DevicesConfig = Field(default_factory=DevicesConfig)
     """Devices that work together."""
+    precision: str | None = None
+    """Number formats of a run that names none, such as ``weights=int4,kv=int4``."""
     energy_table: str = "default"
     """Cost table: the id of a shipped one, or a file beside this one."""
     constants: dict[str, object] = Field(default_factory=dict)
     """Numbers that the file's own arithmetic uses."""
+
+    @field_validator("precision")
+    @classmethod
+    def _readable(cls, text: str | None) -> str | None:
+        try:
+            return None if text is None else str(parse_precision(text))
+        except ConfigError as error:
+            raise ValueError(str(error)) from None

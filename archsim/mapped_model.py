@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from archsim import registry
 from archsim.config.hashing import content_hash
 from archsim.errors import ConfigError, MappingError, nearest
-from archsim.fragments import Fragment, cut
+from archsim.fragments import GEMM, Fragment, cut
 from archsim.mapping import (
     ClosedFormMapping,
     FragmentMapping,
@@ -255,7 +255,10 @@ class ModelMapper:
         Fragments follow one another without overlap, so a pass takes the sum of what its fragments
         take alone: choices are compared without running whole passes.
         """
-        fragments = {stage.name: cut(stage.cascade) for stage in workload.stages}
+        siblings = bool(getattr(self.mappers.get(GEMM), "siblings", False))
+        fragments = {
+            stage.name: cut(stage.cascade, siblings=siblings) for stage in workload.stages
+        }
         choices = residencies(workload, self.machine, fragments)
         key = self._key(workload)
         known = self.cache.get(key)

@@ -164,7 +164,11 @@ class ClosedFormMapping(FragmentMapping, Protocol):
 
 @runtime_checkable
 class Mapper(Protocol):
-    """A mapping strategy, found by its registry name."""
+    """A mapping strategy, found by its registry name.
+
+    A mapper of the class ``gemm`` may have ``siblings = True``: neighbouring matrix products, such
+    as those of queries, keys and values, then come to it as one fragment.
+    """
 
     id: str
     """Registry name."""

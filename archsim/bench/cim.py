@@ -10,7 +10,7 @@ import numpy as np
 from archsim.bench.measure import REPEATS, best_cpu_s, calibration_per_s, metric
 from archsim.cim.chip import ChipModel
 from archsim.cim.chip_file import load_chip
-from archsim.edgecim.chip import EdgeChip, packaged_edge_chip
+from archsim.edgecim.chip import EdgeChip, edge_chip
 from archsim.edgecim.design import PUBLISHED, Designs, one_design
 from archsim.edgecim.evaluate import Job, evaluate
 from archsim.edgecim.model_shape import model_shape
@@ -36,7 +36,7 @@ def run(*, designs: int = DESIGNS, repeats: int = REPEATS) -> dict[str, object]:
     from workloads import load_model
 
     calibration = calibration_per_s(repeats)
-    chip = packaged_edge_chip()
+    chip = edge_chip()
     shape = model_shape(load_model("llama3.2-3b"))
     token = Job(shape, generated=1)
     whole = Job(shape)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
 from pydantic import Field
@@ -65,6 +65,8 @@ class BindContext:
     path
         Dotted path of the component for expressions and errors; empty stands for
         ``hardware.components.<name>``.
+    neighbours
+        Descriptions of the machine's components by name, for those whose size follows another's.
     """
 
     name: str
@@ -72,6 +74,7 @@ class BindContext:
     technology: Technology
     energy_table: EnergyTable
     path: str = ""
+    neighbours: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     @property
     def prefix(self) -> str:

@@ -2,45 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from archsim.cim.chip import CELL_UM2_28NM, scaled_gates
-from archsim.cim.digital import area_um2
-from archsim.cim.gates import GATES_28NM
-from archsim.edgecim.chip import EdgeChip
-from archsim.edgecim.design import Designs
-from archsim.edgecim.energy import edge_macro
-
-if TYPE_CHECKING:
-    from archsim.edgecim.phases import Floats
+from archsim.components.cim_macro import span_mm, wire_mm2
+from archsim.edgecim.build import Build, Floats
+from archsim.edgecim.chip import BUSES
+from archsim.edgecim.design import Ints
 
 
-def macro_mm2(chip: EdgeChip, bits: int) -> float:
-    """Return the area of one macro with its cells, mm²."""
-    gates = scaled_gates(chip.node_m * 1e9)
-    cell = CELL_UM2_28NM * gates.area_um2 / GATES_28NM.area_um2
-    return sum(area_um2(edge_macro(chip, bits), gates, cell_um2=cell).values()) / 1e6
+def macros_mm2(build: Build) -> Floats:
+    """Return the area of one macro of each design with its cells, mm²."""
+    kinds, which = build.each_macro()
+    return np.asarray([build.chip.tiles.silicon.macro_mm2(each) for each in kinds])[which]
 
 
-def area_mm2(chip: EdgeChip, designs: Designs, bits: int) -> Floats:
-    """Return the area of each design, mm².
+def lengths_mm(build: Build, macro_mm2: Floats) -> dict[str, Floats]:
+    """Return the length of one bus of each level, mm."""
+    designs = build.designs
+    tile = designs.elements**2 * macro_mm2
+    cluster = tile * designs.tiles
+    spans = {"chip": cluster * designs.clusters, "cluster": cluster, "tile": tile}
+    return {span: span_mm(spans[span]) for span in BUSES}
+
+
+def areas_mm2(build: Build, macro_mm2: Floats) -> dict[str, Floats]:
+    """Return the area of each design by component, mm².
 
     Notes
     -----
     Buses run over half the side of what they span, one wire a bit; each cluster has its bus between
     tiles, each tile its own. Buffers count their bits.
     """
-    macros = designs.macros * macro_mm2(chip, bits)
-    tile = designs.elements**2 * macro_mm2(chip, bits)
-    pitch = chip.area.bus_pitch_um / 1e3
-    tiles = designs.clusters * designs.tiles
-    tile_bus = tiles * designs.tile_bus_bits * pitch * np.sqrt(tile) / 2
-    cluster_bus = designs.clusters * designs.cluster_bus_bits * pitch
-    cluster_bus = cluster_bus * np.sqrt(tile * designs.tiles) / 2
-    chip_bus = designs.chip_bus_bits * pitch * np.sqrt(macros) / 2
-    buffers = chip.area.global_buffer_bytes + designs.clusters * chip.area.cluster_buffer_bytes
-    buffer = buffers * 8 * chip.area.buffer_um2_per_bit / 1e6
-    whole = macros + tile_bus + cluster_bus + chip_bus + buffer + chip.area.vector_mm2
-    return np.asarray(whole, dtype=np.float64)
+    chip, designs = build.chip, build.designs
+    copies: dict[str, Ints | int] = {
+        "chip": 1,
+        "cluster": designs.clusters,
+        "tile": designs.clusters * designs.tiles,
+    }
+    areas: dict[str, Floats] = {chip.tiles.name: designs.macros * macro_mm2}
+    for span, length in lengths_mm(build, macro_mm2).items():
+        bus = chip.buses[span]
+        width = designs.column(f"{span}_bus_bits").astype(np.float64)
+        areas[bus.name] = copies[span] * wire_mm2(width, length, bus.bus.pitch_m * 1e6)
+    for buffer in chip.buffers:
+        bits = 8 * (buffer.capacity_bytes() or 0) * buffer.buffer.area_per_bit_mm2
+        many = designs.clusters if buffer.buffer.span == "cluster" else np.ones(len(designs))
+        areas[buffer.name] = np.asarray(many * bits, dtype=np.float64)
+    areas[chip.vector.name] = np.full(len(designs), chip.vector.area_mm2())
+    areas[chip.dram.name] = np.full(len(designs), chip.dram.area_mm2())
+    return areas

@@ -1,125 +1,148 @@
-"""What the chip is built of and how fast it runs: everything that the design space leaves fixed."""
+"""The chip behind a design space: everything that a machine file says beside the nine choices.
+
+There is one source of numbers, the machine: ``archsim run`` and the evaluator of designs read the
+same file.
+"""
 
 from __future__ import annotations
 
-from importlib.resources import files
-from pathlib import Path
-from typing import Literal
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
 
-from pydantic import Field
-
-from archsim.config.document import load_document
-from archsim.config.schema import (
-    Bandwidth,
-    ConfigModel,
-    Frequency,
-    Length,
-    NonNegativeFloat,
-    PositiveFraction,
-    PositiveInt,
-    Voltage,
-    validate_model,
-)
+from archsim.components.cim_tiles import BoundCimTiles
+from archsim.components.cim_wires import BoundCimBuffer, BoundCimBus
+from archsim.components.dram import BoundDram
+from archsim.edgecim.design import Designs, one_design
 from archsim.errors import ConfigError
+from archsim.machine import Machine, load_hardware
+
+if TYPE_CHECKING:
+    from archsim.components.vector_unit import BoundVectorUnit
+
+PACKAGED = "edgecim"
+"""Id of the machine as published, with our estimates where nothing is."""
+
+BUSES = ("chip", "cluster", "tile")
+"""Levels of buses, from the memory inwards."""
 
 
-class EdgeMacro(ConfigModel):
-    """The macro of a processing element."""
+@dataclass(frozen=True)
+class EdgeChip:
+    """A machine with tiles of macros, as the evaluator of designs sees it.
 
-    rows: PositiveInt = 16
-    """Inputs added in a column."""
-    columns: PositiveInt = 16
-    """Output channels."""
-    bits_per_cycle: PositiveInt = 1
-    """Input bits that a cycle takes."""
-    rows_written_per_cycle: PositiveInt = 1
-    """Rows of weights written in a cycle."""
+    Attributes
+    ----------
+    machine
+        The machine; its own choice of the nine is :attr:`design`.
+    """
 
+    machine: Machine
 
-class EdgeEnergy(ConfigModel):
-    """Energies that are no macro's, each per bit."""
+    @cached_property
+    def tiles(self) -> BoundCimTiles:
+        """The tiles.
 
-    write_pj_per_bit: NonNegativeFloat
-    """Writing a weight bit into a macro, drivers and periphery included."""
-    wire_pj_per_bit_mm: NonNegativeFloat
-    """Moving a bit over a millimetre of bus."""
-    buffer_pj_per_bit: NonNegativeFloat
-    """One access of a cluster or global buffer."""
-    dram_pj_per_bit: NonNegativeFloat
-    """Reading a bit from DRAM, interface and controller included."""
-    static_w_per_mm2: NonNegativeFloat
-    """Leakage of the chip for each square millimetre."""
+        Raises
+        ------
+        ConfigError
+            The machine has none.
+        """
+        for item in self.machine.components.values():
+            if isinstance(item, BoundCimTiles):
+                return item
+        raise ConfigError(
+            "the evaluator needs a machine with tiles of macros (kind cim-tiles)",
+            given=self.machine.name,
+            allowed=PACKAGED,
+        )
 
+    @cached_property
+    def buses(self) -> dict[str, BoundCimBus]:
+        """The buses by what they span."""
+        found = [item for item in self.machine.components.values() if isinstance(item, BoundCimBus)]
+        return {item.bus.span: item for item in found}
 
-class EdgeArea(ConfigModel):
-    """Areas that are no macro's."""
+    @cached_property
+    def buffers(self) -> tuple[BoundCimBuffer, ...]:
+        """The buffers: the global one and those of clusters."""
+        found = self.machine.components.values()
+        return tuple(item for item in found if isinstance(item, BoundCimBuffer))
 
-    bus_pitch_um: NonNegativeFloat
-    """Pitch of a bus wire."""
-    buffer_um2_per_bit: NonNegativeFloat
-    """A bit of buffer with its periphery."""
-    global_buffer_bytes: PositiveInt
-    """Global buffer of the chip."""
-    cluster_buffer_bytes: PositiveInt
-    """Buffer of each cluster."""
-    vector_mm2: NonNegativeFloat
-    """Softmax, normalisation, activation and transpose units."""
+    @cached_property
+    def vector(self) -> BoundVectorUnit:
+        """The vector unit."""
+        assert self.machine.vector is not None
+        return self.machine.vector
 
+    @cached_property
+    def vector_cycles(self) -> dict[str, int]:
+        """Issue cycles of each vector operation on a lane."""
+        return {str(name): n for name, n in self.vector.unit.cycles_per_operation.items()}
 
-class EdgeChip(ConfigModel):
-    """The chip beside its nine choices."""
+    @cached_property
+    def dram(self) -> BoundDram:
+        """The memory of weights and caches."""
+        return cast("BoundDram", self.machine.component(self.machine.outermost))
 
-    kind: Literal["edgecim"] = "edgecim"
-    """Family of accelerator."""
-    macro: EdgeMacro = EdgeMacro()
-    """Macro of a processing element."""
-    node_m: Length = Field(alias="node")
-    """Technology node of the logic."""
-    supply_v: Voltage = Field(alias="supply")
-    """Supply of the logic."""
-    clock_hz: Frequency = Field(alias="clock")
-    """Clock of macros, buses and units."""
-    channels: PositiveInt
-    """DRAM channels."""
-    channel_bytes_per_s: Bandwidth = Field(alias="channel_bandwidth")
-    """Peak bandwidth of one channel."""
-    dram_efficiency: PositiveFraction
-    """Share of the peak that streams reach."""
-    vector_lanes: PositiveInt
-    """Elements that the vector units take in a cycle."""
-    vector_passes: PositiveInt
-    """Cycles an element takes in normalisation, activation or softmax."""
-    energy: EdgeEnergy
-    """Energies."""
-    area: EdgeArea
-    """Areas."""
+    @property
+    def channels(self) -> int:
+        """Channels of the memory."""
+        return self.dram.dram.interfaces
 
     @property
     def dram_bytes_per_s(self) -> float:
         """Bandwidth that streams reach."""
-        return self.channels * self.channel_bytes_per_s * self.dram_efficiency
+        return self.dram.sustained_bytes_per_s
 
     @property
-    def cycle_s(self) -> float:
-        """Clock period, s."""
-        return 1.0 / self.clock_hz
+    def period_ps(self) -> int:
+        """Clock period of macros, buses and units, ps.
+
+        Raises
+        ------
+        ConfigError
+            They run in several clock domains.
+        """
+        parts = (self.tiles, self.vector, *self.buses.values())
+        periods = {item.clock.period_ps for item in parts}
+        if len(periods) > 1:
+            raise ConfigError(
+                "the evaluator takes one clock for tiles, buses and vector unit; the engine does "
+                "not need that",
+                given=", ".join(f"{period} ps" for period in sorted(periods)),
+            )
+        return periods.pop()
+
+    @property
+    def design(self) -> Designs:
+        """The nine choices that the machine's file makes."""
+        tiles = self.tiles.tiles
+        widths = {f"{span}_bus_bits": self.buses[span].bus.width for span in BUSES}
+        names = ("clusters_v", "clusters_h", "tiles_v", "tiles_h", "tile_sets", "elements")
+        return one_design(**{name: getattr(tiles, name) for name in names}, **widths)
 
 
-def load_edge_chip(path: Path) -> EdgeChip:
-    """Read and check the file of a chip.
+def overrides_of(design: dict[str, int]) -> tuple[str, ...]:
+    """Return the ``--set`` texts that give the machine a design."""
+    texts = []
+    for name, value in design.items():
+        if name.endswith("_bus_bits"):
+            bus = name.removesuffix("_bus_bits")
+            texts.append(f"hardware.components.{bus}-bus.width={value}")
+        else:
+            texts.append(f"hardware.components.tiles.{name}={value}")
+    return tuple(texts)
+
+
+def edge_chip(hardware: str = PACKAGED, overrides: tuple[str, ...] = ()) -> EdgeChip:
+    """Return the chip of a machine id or file.
 
     Raises
     ------
     ConfigError
-        Anything wrong with it; the message names file and line.
+        Anything wrong with it, or it has no tiles of macros.
     """
-    document = load_document(path, kind="hardware")
-    try:
-        return validate_model(EdgeChip, document.data, document, "hardware")
-    except ConfigError as error:
-        raise error.at(location=document.location("hardware")) from None
-
-
-def packaged_edge_chip() -> EdgeChip:
-    """Return the chip as published, with our estimates where nothing is."""
-    return load_edge_chip(Path(str(files("hw_configs") / "edgecim" / "edgecim.yaml")))
+    chip = EdgeChip(load_hardware(hardware, overrides=overrides))
+    _ = chip.tiles, chip.period_ps
+    return chip

@@ -9,16 +9,40 @@ multiples of tiles, five grids of processing elements, four widths for each of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from archsim.errors import ConfigError
+from archsim.errors import ConfigError, nearest
 
 Ints = npt.NDArray[np.int64]
+
+GENES: Final = (
+    "clusters_v",
+    "clusters_h",
+    "tiles_v",
+    "tiles_h",
+    "tile_sets",
+    "elements",
+    "chip_bus_bits",
+    "cluster_bus_bits",
+    "tile_bus_bits",
+)
+"""Names of the published choices, in order."""
+
+EXTRA: Final = (
+    "macro_rows",
+    "macro_columns",
+    "rows_written",
+    "weight_sets",
+    "bits_per_cycle",
+    "channels",
+    "bits",
+)
+"""Further choices of the extended space; without them the machine's file (or the job) decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +61,10 @@ class Designs:
         Processing elements along each side of a tile.
     chip_bus_bits, cluster_bus_bits, tile_bus_bits
         Widths of the buses between clusters, between tiles, and within a tile.
+    extra
+        Choices beyond the published ones, by the names of `EXTRA`: rows and columns of a macro,
+        rows written in a cycle, sets of weights in a macro (two: ping-pong), input bits of a cycle,
+        DRAM channels, and bits of weights and cache.
     """
 
     clusters_v: Ints
@@ -48,9 +76,15 @@ class Designs:
     chip_bus_bits: Ints
     cluster_bus_bits: Ints
     tile_bus_bits: Ints
+    extra: Mapping[str, Ints] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.clusters_v)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the choices made."""
+        return (*GENES, *self.extra)
 
     @property
     def clusters(self) -> Ints:
@@ -72,25 +106,59 @@ class Designs:
         """Processing elements of the chip, one macro each."""
         return self.clusters * self.tiles * self.elements**2
 
+    def column(self, name: str) -> Ints:
+        """Return the values of one choice."""
+        found: Ints = self.extra[name] if name in self.extra else getattr(self, name)
+        return found
+
     def at(self, index: Ints | slice) -> Designs:
         """Return some of the designs."""
-        return Designs(*(getattr(self, name)[index] for name in GENES))
+        return make_designs({name: self.column(name)[index] for name in self.names})
 
     def row(self, index: int) -> dict[str, int]:
         """Return one design by the names of its choices."""
-        return {name: int(getattr(self, name)[index]) for name in GENES}
+        return {name: int(self.column(name)[index]) for name in self.names}
 
 
-GENES: Final = tuple(field.name for field in fields(Designs))
-"""Names of the choices, in order."""
+def make_designs(columns: Mapping[str, Ints]) -> Designs:
+    """Return designs of arrays by the names of their choices.
+
+    Raises
+    ------
+    ConfigError
+        A published choice is missing, or a name is none.
+    """
+    missing = [name for name in GENES if name not in columns]
+    unknown = [name for name in columns if name not in (*GENES, *EXTRA)]
+    if missing or unknown:
+        raise ConfigError(
+            "a design has other choices",
+            given=", ".join(unknown or missing),
+            allowed=(*GENES, *EXTRA),
+            hint=nearest(unknown[0], (*GENES, *EXTRA)) if unknown else None,
+        )
+    extra = {name: columns[name] for name in columns if name in EXTRA}
+    return Designs(
+        clusters_v=columns["clusters_v"],
+        clusters_h=columns["clusters_h"],
+        tiles_v=columns["tiles_v"],
+        tiles_h=columns["tiles_h"],
+        tile_sets=columns["tile_sets"],
+        elements=columns["elements"],
+        chip_bus_bits=columns["chip_bus_bits"],
+        cluster_bus_bits=columns["cluster_bus_bits"],
+        tile_bus_bits=columns["tile_bus_bits"],
+        extra=extra,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The values that each choice may take, in the order of `GENES`."""
+    """The values that each choice may take, in the order of `names`."""
 
     name: str
     values: tuple[tuple[int, ...], ...]
+    names: tuple[str, ...] = GENES
 
     @property
     def size(self) -> int:
@@ -100,11 +168,11 @@ class Space:
     def designs(self, indices: Ints) -> Designs:
         """Return the designs of some numbers, 0 to size - 1; the last choice varies fastest."""
         rest = np.asarray(indices, dtype=np.int64)
-        columns = []
-        for choices in reversed(self.values):
-            columns.append(np.asarray(choices, dtype=np.int64)[rest % len(choices)])
+        columns = {}
+        for name, choices in zip(reversed(self.names), reversed(self.values), strict=True):
+            columns[name] = np.asarray(choices, dtype=np.int64)[rest % len(choices)]
             rest = rest // len(choices)
-        return Designs(*reversed(columns))
+        return make_designs({name: columns[name] for name in self.names})
 
     def chunks(self, length: int = 65536) -> Iterator[tuple[int, Designs]]:
         """Yield all designs in order, at most `length` at a time, with the first one's number."""
@@ -113,11 +181,12 @@ class Space:
 
     def from_positions(self, positions: npt.NDArray[np.int64]) -> Designs:
         """Return designs from positions in each choice's values, shape (designs, choices)."""
-        columns = (
-            np.asarray(choices, dtype=np.int64)[positions[:, gene]]
-            for gene, choices in enumerate(self.values)
+        return make_designs(
+            {
+                name: np.asarray(choices, dtype=np.int64)[positions[:, gene]]
+                for gene, (name, choices) in enumerate(zip(self.names, self.values, strict=True))
+            }
         )
-        return Designs(*columns)
 
 
 _GRID = tuple(range(1, 6))
@@ -129,6 +198,26 @@ PUBLISHED: Final = Space(
 )
 """The published space."""
 
+EXTENDED: Final = Space(
+    "extended",
+    (
+        *PUBLISHED.values,
+        (8, 16, 32, 64, 128),
+        (8, 16, 32, 64),
+        (1, 2, 4, 8),
+        (1, 2),
+        (1, 2, 4),
+        (4, 8, 16, 32),
+        (4, 8),
+    ),
+    (*GENES, *EXTRA),
+)
+"""Ours: the published choices times macro rows and columns, rows written a cycle, ping-pong, input
+bits a cycle, channels and operand bits."""
+
+SPACES: Final = {space.name: space for space in (PUBLISHED, EXTENDED)}
+"""The spaces by name."""
+
 
 def one_design(**choices: int) -> Designs:
     """Return a single design.
@@ -138,10 +227,9 @@ def one_design(**choices: int) -> Designs:
     ConfigError
         A choice is missing, unknown, or not positive.
     """
-    if set(choices) != set(GENES):
-        wrong = sorted(set(choices) ^ set(GENES))
-        raise ConfigError("a design has other choices", given=wrong, allowed=GENES)
     for name, value in choices.items():
         if value < 1:
             raise ConfigError("must be at least 1", path=name, given=value)
-    return Designs(*(np.asarray([choices[name]], dtype=np.int64) for name in GENES))
+    return make_designs(
+        {name: np.asarray([value], dtype=np.int64) for name, value in choices.items()}
+    )

@@ -7,23 +7,29 @@ from typing import Final
 
 import numpy as np
 
-from archsim.edgecim.area import area_mm2
+from archsim.edgecim.build import Build, Floats, added, ceil_div, distinct
 from archsim.edgecim.chip import EdgeChip
-from archsim.edgecim.design import Designs, Ints
+from archsim.edgecim.design import Designs, Ints, make_designs
 from archsim.edgecim.energy import token_energy_j
 from archsim.edgecim.model_shape import ModelShape
 from archsim.edgecim.phases import (
     LIMITS,
-    Floats,
     Phase,
     attention,
+    division_ps,
     per_cluster,
-    rounds,
+    rounds_of,
     whole_chip,
 )
+from archsim.edgecim.vector_work import SUPPORTED_BITS, Beside, beside_ps, work_beside
+from archsim.errors import ConfigError
+from archsim.units import PS_PER_S
 
 PARTS: Final = ("projection", "attention", "linear", "ffn", "vector", "head")
 """Phases of a token, by which its time is broken down."""
+
+FEW_DESIGNS: Final = 256
+"""Designs up to which looking for equal times does not pay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +60,28 @@ class Job:
         """Tokens attended to by each new token, itself included."""
         return range(self.prompt + 1, self.prompt + self.generated + 1)
 
+    @property
+    def streamed_weights(self) -> int:
+        """Weights that stream into macros for one token."""
+        head = self.shape.width * self.shape.vocabulary if self.head else 0
+        return self.shape.layers * self.shape.layer_weights + head
+
     def dram_bits(self, length: int) -> int:
-        """Bits that one token at a length moves through DRAM: weights, cache, new entries."""
-        shape = self.shape
-        weights = shape.layers * shape.layer_weights
-        if self.head:
-            weights += shape.width * shape.vocabulary
-        cache = shape.cache_elements * (length + 1)
-        return weights * self.weight_bits + cache * self.cache_bits
+        """Bits of weights and cache that one token at a length moves through DRAM."""
+        cache = self.shape.cache_elements * (length + 1)
+        return self.streamed_weights * self.weight_bits + cache * self.cache_bits
 
     def macs(self, length: int) -> int:
         """Multiply-accumulates of one token at a length."""
         shape = self.shape
-        head = shape.width * shape.vocabulary if self.head else 0
         scores = 2 * shape.layers * shape.heads * shape.head_width * length
-        return shape.layers * shape.layer_weights + head + scores
+        return self.streamed_weights + scores
+
+    def beside(self, build: Build) -> tuple[Beside, ...]:
+        """Return what a token does beside streaming weights and cache."""
+        room = build.chip.machine.capacity_bytes(build.chip.machine.innermost) or 1 << 60
+        found = work_beside(self.shape, self.weight_bits, self.cache_bits, room // 4)
+        return tuple(item for item in found if self.head or not item.is_head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +126,14 @@ class _Clock:
         self.limits = {name: np.zeros(count) for name in (*LIMITS, "vector")}
 
     def add(self, part: str, found: Phase, times: Ints | int = 1) -> None:
-        seconds = found.seconds * times
+        seconds = found.ps * times / PS_PER_S
         self.parts[part] += seconds
         for index, name in enumerate(LIMITS):
             self.limits[name] += np.where(found.limit == index, seconds, 0.0)
 
-    def vector(self, seconds: float) -> None:
-        self.parts["vector"] += seconds
-        self.limits["vector"] += seconds
+    def vector(self, ps: Floats) -> None:
+        self.parts["vector"] += ps / PS_PER_S
+        self.limits["vector"] += ps / PS_PER_S
 
 
 def evaluate(chip: EdgeChip, designs: Designs, job: Job) -> Evaluation:
@@ -134,46 +147,90 @@ def evaluate(chip: EdgeChip, designs: Designs, job: Job) -> Evaluation:
         Any number of designs.
     job
         Model and lengths.
+
+    Raises
+    ------
+    ConfigError
+        Bits that the macros do not multiply.
     """
-    clock = _Clock(len(designs))
+    widest = chip.tiles.tiles.macro.weight_bits
+    for bits in (job.weight_bits, job.cache_bits):
+        if bits not in SUPPORTED_BITS or (bits > widest and "bits" not in designs.extra):
+            allowed = [each for each in SUPPORTED_BITS if each <= widest]
+            raise ConfigError(
+                "macros do not multiply these bits", given=bits, allowed=map(str, allowed)
+            )
+    build = Build.of(chip, designs, job.weight_bits, job.cache_bits)
+    parts, limits = _times(build, job)
+    seconds = added(parts.values())
+    components, dram, area = token_energy_j(build, job, seconds)
+    chip_j = added(components.values())
+    return Evaluation(seconds, parts, limits, chip_j, dram, components, area)
+
+
+def _times(build: Build, job: Job) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Return the time by part and by limit, s.
+
+    Notes
+    -----
+    Without access latency, spare sets beyond the second change no time: designs that differ in
+    nothing else are timed once.
+    """
+    clock = _Clock(len(build.designs))
+    if build.latency_ps or len(build.designs) < FEW_DESIGNS:
+        _run(clock, build, job)
+        return clock.parts, clock.limits
+    names = build.designs.names
+    table = {name: build.designs.column(name) for name in names}
+    table["tile_sets"] = np.minimum(build.sets, 2)
+    if "weight_sets" in table:
+        table["weight_sets"] = np.ones_like(table["tile_sets"])
+    kinds, which = distinct(np.stack(list(table.values())))
+    few = make_designs(dict(zip(names, kinds.T, strict=True)))
+    small = Build.of(build.chip, few, job.weight_bits, job.cache_bits)
+    clock = _Clock(len(few))
+    _run(clock, small, job)
+    parts = {name: value[which] for name, value in clock.parts.items()}
+    return parts, {name: value[which] for name, value in clock.limits.items()}
+
+
+def _run(clock: _Clock, build: Build, job: Job) -> None:
+    """Add up all phases of all tokens."""
     shape, tokens = job.shape, job.generated
     layers = shape.layers * tokens
-    for clusters, times in _rounds(designs, shape.kv_heads):
+    for clusters, times in _rounds(build, shape.kv_heads):
+        full = np.maximum(times, 1)
+        there = (times > 0).astype(np.int64)
         for columns in (shape.group * shape.head_width, shape.head_width, shape.head_width):
-            found = per_cluster(chip, designs, clusters, shape.width, columns, job.weight_bits)
-            clock.add("projection", found, times * layers)
+            found = per_cluster(build, clusters, full, shape.width, columns)
+            clock.add("projection", found, there * layers)
         for length in job.lengths:
-            found = attention(
-                chip, designs, clusters, length, shape.head_width, shape.group, job.cache_bits
-            )
-            clock.add("attention", found, times * shape.layers)
-    bits = job.weight_bits
-    out = whole_chip(chip, designs, shape.heads * shape.head_width, shape.width, bits)
-    clock.add("linear", out, layers)
-    clock.add("ffn", whole_chip(chip, designs, shape.width, 2 * shape.ffn_width, bits), layers)
-    clock.add("ffn", whole_chip(chip, designs, shape.ffn_width, shape.width, bits), layers)
-    clock.vector(vector_seconds(chip, shape) * tokens)
+            found = attention(build, clusters, full, length, shape.head_width, shape.group)
+            clock.add("attention", found, there * shape.layers)
+    inner = shape.heads * shape.head_width
+    clock.add("linear", whole_chip(build, inner, shape.width), layers)
+    clock.add("ffn", whole_chip(build, shape.width, 2 * shape.ffn_width), layers)
+    clock.add("ffn", whole_chip(build, shape.ffn_width, shape.width), layers)
     if job.head:
-        clock.add("head", whole_chip(chip, designs, shape.width, shape.vocabulary, bits), tokens)
-    seconds = np.sum(list(clock.parts.values()), axis=0)
-    area = area_mm2(chip, designs, job.weight_bits)
-    components, dram = token_energy_j(chip, designs, job, area, seconds)
-    chip_j = np.sum(list(components.values()), axis=0)
-    return Evaluation(seconds, clock.parts, clock.limits, chip_j, dram, components, area)
+        clock.add("head", whole_chip(build, shape.width, shape.vocabulary), tokens)
+    rounds = ceil_div(shape.kv_heads, build.designs.clusters)
+    division = division_ps(build, shape.head_width, shape.group)
+    clock.vector(np.asarray(layers * division * rounds, dtype=np.float64))
+    clock.vector(np.asarray(tokens * _beside_ps(build, job), dtype=np.float64))
 
 
-def vector_seconds(chip: EdgeChip, shape: ModelShape) -> float:
-    """Return the time of norms, rotary positions and activations of one token, s.
+def _beside_ps(build: Build, job: Job) -> Floats:
+    """Return the time of everything beside streams, ps, for the channels of each design."""
+    items = job.beside(build)
+    speeds, which = np.unique(1e12 / build.dram_ps_per_byte, return_inverse=True)
+    totals = [
+        sum(item.repeat * beside_ps(build, item, float(speed)) for item in items)
+        for speed in speeds
+    ]
+    return np.asarray(totals, dtype=np.float64)[which.reshape(np.shape(build.dram_ps_per_byte))]
 
-    Softmax is part of attention. Two norms over the width, rotation of queries and keys, gating of
-    the feed-forward width, and the norm before the head.
-    """
-    rotated = (shape.heads + shape.kv_heads) * shape.head_width
-    elements = shape.layers * (2 * shape.width + rotated + shape.ffn_width) + shape.width
-    return elements * chip.vector_passes / chip.vector_lanes * chip.cycle_s
 
-
-def _rounds(designs: Designs, heads: int) -> list[tuple[Ints, Ints]]:
+def _rounds(build: Build, heads: int) -> list[tuple[Ints, Ints]]:
     """Return (clusters at work, times) of full rounds and of a last partial one."""
-    full, rest = rounds(designs, heads)
-    return [(designs.clusters, full), (np.maximum(rest, 1), (rest > 0).astype(np.int64))]
+    full, rest = rounds_of(build, heads)
+    return [(build.designs.clusters, full), (np.maximum(rest, 1), (rest > 0).astype(np.int64))]

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from archsim.edgecim.build import Floats
 from archsim.edgecim.design import Designs, Ints, Space
-from archsim.edgecim.phases import Floats
 
 Objective = Callable[[Designs], Floats]
 

@@ -17,11 +17,13 @@ class ModelShape:
 
     Attributes
     ----------
+    model
+        The model.
     layers, width, heads, kv_heads, head_width, ffn_width, vocabulary
-        Extents of the model.
+        Its extents.
     """
 
-    name: str
+    model: ModelConfig
     layers: int
     width: int
     heads: int
@@ -29,6 +31,11 @@ class ModelShape:
     head_width: int
     ffn_width: int
     vocabulary: int
+
+    @property
+    def name(self) -> str:
+        """Id of the model."""
+        return self.model.name
 
     @property
     def group(self) -> int:
@@ -66,7 +73,7 @@ def model_shape(model: ModelConfig) -> ModelShape:
             "the chip maps gated feed-forward networks", given=model.name, allowed="gated: true"
         )
     return ModelShape(
-        model.name,
+        model,
         model.layers,
         model.hidden_size,
         model.heads,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from archsim.edgecim.build import Floats
 from archsim.edgecim.design import Ints
-from archsim.edgecim.phases import Floats
 
 
 def pareto_front(costs: Floats) -> Ints:

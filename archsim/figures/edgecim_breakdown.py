@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from archsim.edgecim.chip import packaged_edge_chip
-from archsim.edgecim.design import one_design
+from archsim.edgecim.chip import edge_chip
+from archsim.edgecim.energy import COMPONENTS as CHIP_PARTS
 from archsim.edgecim.evaluate import PARTS, Job, evaluate
 from archsim.edgecim.model_shape import model_shape
 from archsim.figures.figure import FigureData, FigureRequest, Table
@@ -29,20 +29,7 @@ MODELS: Final = (
 )
 """The twelve published models."""
 
-DESIGN: Final = {
-    "clusters_v": 2,
-    "clusters_h": 3,
-    "tiles_v": 4,
-    "tiles_h": 2,
-    "tile_sets": 2,
-    "elements": 2,
-    "chip_bus_bits": 4096,
-    "cluster_bus_bits": 4096,
-    "tile_bus_bits": 4096,
-}
-"""The published optimum at alpha 0.5 with a second set of tiles, without which nothing overlaps."""
-
-COMPONENTS: Final = ("macro", "weight_write", "reduction", "bus", "buffer", "static", "dram")
+COMPONENTS: Final = (*CHIP_PARTS, "dram")
 
 COLUMNS: Final = ("model", "bits", "quantity", "part", "value", "unit")
 
@@ -58,7 +45,8 @@ class EdgeCimBreakdown:
         del request
         from workloads import load_model
 
-        chip, design = packaged_edge_chip(), one_design(**DESIGN)
+        chip = edge_chip()
+        design = chip.design
         rows: list[tuple[str | int | float | None, ...]] = []
         for model in MODELS:
             shape = model_shape(load_model(model))

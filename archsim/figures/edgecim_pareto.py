@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from archsim.edgecim.chip import packaged_edge_chip
+from archsim.edgecim.build import Floats
+from archsim.edgecim.chip import edge_chip
 from archsim.edgecim.design import GENES, PUBLISHED, Designs, one_design
 from archsim.edgecim.evaluate import Job, evaluate
 from archsim.edgecim.genetic import genetic_search
 from archsim.edgecim.model_shape import model_shape
 from archsim.edgecim.pareto import pareto_front
-from archsim.edgecim.phases import Floats
 from archsim.figures.figure import FigureData, FigureRequest, Table
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class EdgeCimPareto:
         """Draw a sample of the space, its front, and the genetic search's finds."""
         from workloads import load_model
 
-        chip, shape = packaged_edge_chip(), model_shape(load_model(MODEL))
+        chip, shape = edge_chip(), model_shape(load_model(MODEL))
         job = Job(shape, weight_bits=8, cache_bits=8, head=False)
         numbers = np.random.default_rng(request.seed).integers(0, PUBLISHED.size, SAMPLE)
         designs = PUBLISHED.designs(np.unique(numbers))

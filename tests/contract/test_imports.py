@@ -15,10 +15,11 @@ FLOORS = (
     {"program"},
     {"cost", "engine"},
     {"dram"},
-    {"components", "results", "mapping", "cim", "edgecim", "gpu"},
+    {"components", "results", "mapping", "cim", "gpu", "pim"},
     {"machine", "machine_checks", "machine_config"},
     {
-        *("fragments", "residency", "capacity", "roofline", "mapped_model", "mapping_cache"),
+        *("edgecim", "fragments", "residency", "capacity", "roofline"),
+        *("mapped_model", "mapping_cache"),
         *("accounting", "run_config", "run_record", "composition", "request"),
         *("command_rung", "command_transfer"),
         *("explanation", "timeline_export", "timeline_counters", "trace_events"),

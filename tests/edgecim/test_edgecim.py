@@ -1,23 +1,19 @@
 """EdgeCIM: the space, the phases' laws, and what the publication prints."""
 
-from importlib.resources import files
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archsim.edgecim.chip import load_edge_chip
+from archsim.edgecim.chip import edge_chip
 from archsim.edgecim.design import GENES, PUBLISHED, Space, one_design
-from archsim.edgecim.energy import macro_fj_per_mac
 from archsim.edgecim.evaluate import Job, evaluate
 from archsim.edgecim.genetic import exhaustive_minimum, genetic_search
 from archsim.edgecim.model_shape import model_shape
 from archsim.errors import ConfigError
 from workloads import load_model
 
-CHIP = load_edge_chip(Path(str(files("hw_configs") / "edgecim" / "edgecim.yaml")))
+CHIP = edge_chip()
 
 OPTIMUM = {
     "clusters_v": 2,
@@ -157,7 +153,8 @@ def test_heads_that_do_not_divide_waste_a_round():
 
 
 def test_bits_double_the_work():
-    assert 3.0 < macro_fj_per_mac(CHIP, 8) / macro_fj_per_mac(CHIP, 4) < 4.5
+    tiles = CHIP.tiles
+    assert 3.0 < tiles.energy_pj("mac", "int8") / tiles.energy_pj("mac", "int4") < 4.5
 
 
 def test_models_that_do_not_fit_the_phases_are_refused():
