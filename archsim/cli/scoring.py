@@ -87,10 +87,12 @@ def bench(name: str, *, as_json: bool) -> int:
 
 
 def warmup(*, as_json: bool) -> int:
-    """Compile the engine's kernels into their cache; return the exit code."""
+    """Compile the kernels of engine and memories into their cache; return the exit code."""
+    from archsim.dram.jit import compiled_drive
     from archsim.engine import warmup as compile_kernels
 
     compile_kernels()
+    compiled_drive()
     if as_json:
         print_json({"warm": True})
     else:
