@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Ints = npt.NDArray[np.int64]
 
-MAX_REQUESTS = 50_000_000
+MAX_REQUESTS = 20_000_000
 """Most requests of one run; their state is held in memory."""
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.docs.page import FOLDER
 from tests.docs.refresh import picture
 
-PICTURES = sorted(FOLDER.glob("engine-*.svg"))
+PICTURES = sorted([*FOLDER.glob("engine-*.svg"), *FOLDER.glob("dram-*.svg")])
 
 
 def seen(svg: str) -> tuple[list[str], int]:
@@ -19,7 +19,7 @@ def seen(svg: str) -> tuple[list[str], int]:
 
 
 def test_there_are_pictures():
-    assert len(PICTURES) == 4
+    assert len(PICTURES) == 5
 
 
 @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
