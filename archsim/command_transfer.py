@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from archsim.accounting import MEMORY_TAG
 from archsim.dram.gaps import Gaps
 from archsim.dram.streams_writer import Labels, StreamWriter
+from archsim.units import PS_PER_S
 
 if TYPE_CHECKING:
     from archsim.components.dram import BoundDram
@@ -55,7 +56,8 @@ class TransferCommands:
         self.instances = program.instance_counts[op]
         longest_ps = max(ps for _, ps in program.holds(op))
         elsewhere_ps = program.latencies_ps[op] - longest_ps - memory.latency_ps
-        self.latency_ps = self.transfer.memory.latency_ps + max(0, elsewhere_ps)
+        self.elsewhere_ps = max(0, elsewhere_ps)
+        self.latency_ps = self.transfer.memory.latency_ps
         self.tags = {**program.tags[op], MEMORY_TAG: memory.name}
         self.begin = self.builder.op(
             self.name, cause="marker", counts=program.counts[op], tags=self.tags
@@ -81,7 +83,13 @@ class TransferCommands:
             data=self.memory.resource(self.action),
             sharing=memory.standard.num_data_buses,
             burst_ps=memory.burst_ps,
+            burst_expr=f"{memory.num_buses * memory.standard.burst_bytes} * {self._rate_expr}",
         )
+
+    @property
+    def _rate_expr(self) -> str:
+        """Time of a byte at the memory's peak bandwidth, ps: devices as fast as the bandwidth."""
+        return f"{PS_PER_S} / {self.memory.context.prefix}.bandwidth"
 
     def hold_ports(self, holds: Sequence[tuple[ResourceRef, int, str | None]]) -> None:
         """Hold the other parts of the transfer, ports and links, each for its time in ps."""
@@ -100,9 +108,11 @@ class TransferCommands:
         if not self.transfer.refresh_ps:
             return None
         data = self.builder.resource(self.memory.resource(self.action))
+        share = self.transfer.refresh_ps * self.transfer.memory.bandwidth_bytes_per_s / PS_PER_S
         return self.builder.op(
             f"{self.name}/refresh share",
             holds=[(data, self.transfer.refresh_ps)],
+            occupancy_expr=f"{share!r} * {self._rate_expr}",
             cause="refresh",
             tags=self.tags,
         )
@@ -130,7 +140,14 @@ class TransferCommands:
                 builder.after(op, self.begin)
         for op in (self.ports, *self.writer.tails()):
             if op is not None:
-                builder.after(self.end, op, delay=self.latency_ps, cause="latency")
+                builder.after(
+                    self.end,
+                    op,
+                    delay=self.latency_ps + self.elsewhere_ps,
+                    delay_expr=f"{self.memory.context.prefix}.commands.latency * {PS_PER_S}"
+                    f" + {self.elsewhere_ps}",
+                    cause="latency",
+                )
 
     def keep_turnaround(self, access: str, marker: OpRef) -> None:
         """Keep the distance from the last accesses of the other direction.

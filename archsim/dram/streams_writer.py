@@ -21,6 +21,11 @@ MAX_BACK = 4096
 """Farthest instance that a wait can look back to."""
 
 
+BANDWIDTH_BOUND = 0.02
+"""Share of the distance of bursts by which it may exceed that at the peak bandwidth and still
+count as set by it: clocks are rounded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Labels:
     """How the operations of a stream are called in the program they go into.
@@ -44,6 +49,8 @@ class Labels:
         Data buses that each bus of the stream stands for: they take turns on the command buses.
     burst_ps
         Least distance of bursts on a data bus, beside what the constraint table asks.
+    burst_expr
+        That distance as arithmetic over configuration paths; commands keep pace with bursts.
     """
 
     prefix: str = ""
@@ -55,6 +62,7 @@ class Labels:
     data: str = ""
     sharing: int = 1
     burst_ps: int = 0
+    burst_expr: str | None = None
 
 
 class StreamWriter:
@@ -207,6 +215,7 @@ class StreamWriter:
             self._made[kind, bus] = self.builder.op(
                 f"{self.labels.prefix}{kind} {bus}",
                 holds=self._holds(kind, bus),
+                occupancy_expr=self._expressions(kind),
                 latency=self.latency_ps if kind in ("first", "burst") else 0,
                 cause=causes.get(kind, "activation"),
                 tags=self.labels.tags,
@@ -237,6 +246,17 @@ class StreamWriter:
         if window_ps:
             holds.append((self._resource("four activations", bus, 4), window_ps))
         return holds
+
+    def _expressions(self, kind: str) -> list[str | None] | None:
+        """Return the expression of each hold of a burst, if the peak bandwidth sets its time."""
+        apart_ps = self.spacing_ps - self.labels.burst_ps
+        if kind not in ("first", "burst") or apart_ps > BANDWIDTH_BOUND * self.spacing_ps:
+            return None
+        burst = self.labels.burst_expr
+        if burst is None:
+            return None
+        slot_ps = self.labels.sharing * self.gaps.bus_ps(self.access)
+        return [burst, f"{slot_ps} / {self.labels.burst_ps} * ({burst})"]
 
     def _data(self, bus: int) -> ResourceRef:
         if self.labels.data:
