@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test test-slow lint simulator rtl-verilator rtl-synth fuzz bench clean
+.PHONY: demo test test-slow engine-plain mutants lint simulator rtl-verilator rtl-synth fuzz bench clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("archsim needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
@@ -37,7 +37,18 @@ test: lint simulator
 
 test-slow: test
 	ARCHSIM_REQUIRE_RTL=1 $(BIN)/python -m pytest -m slow -n $(WORKERS)
+	$(MAKE) engine-plain
 	$(MAKE) fuzz
+
+# The engine's tests on its kernels as plain Python, where an index out of range is an error. The
+# compiled kernels work on bare pointers, which NUMBA_BOUNDSCHECK cannot check; slow tests compile
+# them for arrays with checks instead.
+engine-plain: $(VENV)/.test-installed
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m 'not slow' tests/engine -n $(WORKERS)
+
+# Breaks every rule of folding, of summaries and of the walk in turn; a test must notice each.
+mutants: $(VENV)/.test-installed
+	$(BIN)/python -m tests.engine.mutants
 
 # The reference blocks on a second simulator, and their cells against the stored band.
 rtl-verilator: $(VENV)/.test-installed simulator

@@ -114,8 +114,6 @@ MUTANTS = (
         "conclude",
         "(skipped or mem[at] + 1 < mem[op + NEED])",
         "mem[at] + 1 < mem[op + NEED]",
-        "a source of the loop that ran fewer times than the wait looks back has an unwritten entry "
-        "within the depth that is compared, so that the guess fails first",
     ),
     Mutant(
         "a loop inside one that is recorded leaves its last period to be simulated",

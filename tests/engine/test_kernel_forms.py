@@ -13,13 +13,15 @@ import pytest
 
 from archsim.engine import compiled, layout, run_program, warmup
 from archsim.engine.kernel import advance
+from archsim.engine.long_walk import LongWalk
 from archsim.engine.lowering import lower
 from archsim.engine.run import MAX_SIMULATED, _Run
 from tests.engine.comparison import check_program
 from tests.engine.directed import directed_programs, triangular
 from tests.engine.generators import generate
+from tests.engine.recurring import recurring_programs
 
-SOME = [generate(kind, seed) for kind in "AB" for seed in range(5000, 5030)]
+SOME = [generate(kind, seed) for kind in "ABC" for seed in range(5000, 5020)]
 
 
 @pytest.mark.parametrize("program", SOME, ids=lambda program: program.name)
@@ -41,7 +43,7 @@ def test_lists_never_index_from_the_end():
             assert index >= 0
             super().__setitem__(index, value)
 
-    for program in [*SOME[::3], *directed_programs()[::12]]:
+    for program in [*SOME[::3], *directed_programs()[::12], *recurring_programs()]:
         lowered = lower(program, fold=True, logging=True)
         run = _Run(program, lowered, MAX_SIMULATED)
         run.mem, run.log, run.jumps = Checked(run.mem), Checked(run.log), Checked(run.jumps)
@@ -53,17 +55,41 @@ def test_lists_never_index_from_the_end():
 def test_arrays_with_bounds_checks_give_the_same_results():
     entry = compiled.linked_advance(lambda function: numba.njit(boundscheck=True)(function))
     checked = numba.njit(boundscheck=True)(entry)
-    for program in [*SOME, *directed_programs()[::6]]:
-        lowered = lower(program, fold=True, logging=False)
-        mem = np.array(lowered.mem, dtype=np.int64)
-        mem[layout.LIMIT] = MAX_SIMULATED
-        empty = np.zeros(0, dtype=np.int64)
-        assert checked(mem, empty, empty) == layout.DONE
-        lean = run_program(program, path=False, backend="jit")
-        assert mem[layout.SIMULATED] == lean.simulated
-        heads = [mem[row] + mem[row + layout.SHIFT] for row in lowered.op_rows]
-        assert tuple(heads) == lean.instance_counts
+    for program in [*SOME, *directed_programs()[::6], *recurring_programs()]:
+        for logging in (False, True):
+            lowered = lower(program, fold=True, logging=logging)
+            mem = np.array(lowered.mem, dtype=np.int64)
+            mem[layout.LIMIT] = MAX_SIMULATED
+            mem[layout.LOG_ROOM] = mem[layout.JUMP_ROOM] = size = 100_000 * logging
+            log = np.zeros(size * layout.LOG_WIDTH, dtype=np.int64)
+            jumps = np.zeros(size * layout.JUMP_WIDTH, dtype=np.int64)
+            assert checked(mem, log, jumps) == layout.DONE
+            lean = run_program(program, path=False, backend="jit")
+            assert mem[layout.SIMULATED] == lean.simulated
+            heads = [mem[row] + mem[row + layout.SHIFT] for row in lowered.op_rows]
+            assert tuple(heads) == lean.instance_counts
     assert len(checked.signatures) == 1
+
+
+@pytest.mark.slow
+def test_the_walk_with_bounds_checks_takes_the_same_path():
+    entry = compiled.linked_trace(lambda function: numba.njit(boundscheck=True)(function))
+    checked = numba.njit(boundscheck=True)(entry)
+
+    def trace(*memories):
+        return int(checked(*(np.frombuffer(memory, dtype=np.int64) for memory in memories)))
+
+    for program in [*SOME, *directed_programs()[::6], *recurring_programs()]:
+        timing = run_program(program, backend="jit")
+        ends = [
+            op
+            for op, start in enumerate(timing.last_starts_ps)
+            if start >= 0 and start + program.end_ps(op) == timing.makespan_ps
+        ]
+        if ends and timing.log.num_jump_rows:
+            walk = LongWalk(program, timing.log, trace)
+            walk.run(ends[0], timing.instance_counts[ends[0]] - 1)
+            assert walk.path() == list(timing.path)
 
 
 @pytest.mark.parametrize("budget", [1, 3, 10, 40, 100, 300])

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import numba
 import pytest
 
 from archsim.engine import run_program
 from tests.engine.comparison import check_program
 from tests.engine.generators import generate
 
-CHUNK = 50
+CHUNK = 10 if numba.config.DISABLE_JIT else 50
+"""Programs of a test; plain Python takes ten times as long for one."""
 
 
 @pytest.mark.parametrize("chunk", range(14))
