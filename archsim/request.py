@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -262,3 +263,20 @@ def mapper_choices(texts: Sequence[str]) -> dict[str, str]:
             )
         choices[mapper_class] = mapper
     return choices
+
+
+def mapper_alternatives(texts: Sequence[str]) -> list[list[str]]:
+    """Return ``CLASS=ID`` choices with one id for each class, in all combinations.
+
+    Several ids for one class are alternatives, in the order given.
+    """
+    by_class: dict[str, list[str]] = {}
+    for text in texts:
+        ((name, mapper),) = mapper_choices([text]).items()
+        known = by_class.setdefault(name, [])
+        if mapper not in known:
+            known.append(mapper)
+    return [
+        [f"{name}={mapper}" for name, mapper in zip(by_class, chosen, strict=True)]
+        for chosen in itertools.product(*by_class.values())
+    ]

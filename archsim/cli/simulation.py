@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,11 +194,13 @@ def publish(result: Result, printing: Printing, explanation: Explanation | None 
 
 
 def compare(names: Sequence[str], chosen: Choices, printing: Printing) -> int:
-    """Simulate one model on several machines; return the exit code.
+    """Simulate one model on several machines, or with several mappers; return the exit code.
 
     Infeasible machines are rows of the table; only if none can run the model is the exit code that
     of an infeasible run.
     """
+    from archsim.request import mapper_alternatives
+
     if len(names) < 2:
         raise ConfigError(
             "at least one machine and a model are needed",
@@ -208,8 +211,10 @@ def compare(names: Sequence[str], chosen: Choices, printing: Printing) -> int:
     *machines, model = names
     results = []
     for machine in machines:
-        with progress_bar(f"{machine} · {model}") as report:
-            results.append(chosen.request(machine, model).simulate(report))
+        for mapper in mapper_alternatives(chosen.mapper or ()):
+            one = dataclasses.replace(chosen, mapper=mapper)
+            with progress_bar(f"{machine} · {model}") as report:
+                results.append(one.request(machine, model).simulate(report))
     from archsim.results import csv_table
 
     data = {"results": [result.to_json_object() for result in results]}
