@@ -125,6 +125,8 @@ class Request:
         Whether the format counts before the variant.
     timing
         Whose time is wanted, as in :class:`Record`; counts for the constants of the library.
+    device
+        Id of the device; a record counts as fitted to it only if its rows were among those.
     without
         Devices whose records must not be used.
     """
@@ -138,6 +140,7 @@ class Request:
     prefers_library: bool = False
     prefers_format: bool = False
     timing: str = KERNEL
+    device: str = ""
     without: frozenset[str] = frozenset()
 
     def distance(self, record: Record) -> tuple[int, ...]:
@@ -192,7 +195,10 @@ def choose(
         return Chosen(Constants(defaults), "default", "no fitted record: starting values")
     nearest = min(open_to, key=lambda record: (*request.distance(record), record.label))
     if request.is_met_by(nearest):
-        return Chosen(Constants({**defaults, **nearest.values}), "fitted", nearest.label)
+        met = Constants({**defaults, **nearest.values})
+        if not request.device or request.device in nearest.gpus:
+            return Chosen(met, "fitted", nearest.label)
+        return Chosen(met, "nearest", f"constants of {nearest.label} ({', '.join(nearest.gpus)})")
     by_library = replace(request, prefers_library=True)
     by_part = replace(request, prefers_library=False)
     kernels = min(open_to, key=lambda record: (*by_library.distance(record), record.label))

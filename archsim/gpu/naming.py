@@ -68,6 +68,10 @@ def library_of(source: str) -> tuple[str, str]:
     return (found["library"], found["version"]) if found else (source.strip(), "")
 
 
+VECTOR_KIN: Final = {"copy": "add", "silu": "gelu"}
+"""Vector operators that no measurement names, and the one whose kernel is most like theirs."""
+
+
 def variant_of(
     op: str,
     family: str,
@@ -85,7 +89,7 @@ def variant_of(
     batch has constants of its own.
     """
     if family == "vector":
-        return f"{op} final" if kernel.startswith("final_") else op
+        return f"{op} final" if kernel.startswith("final_") else VECTOR_KIN.get(op, op)
     if family == "collective":
         return f"{op} {_joined(kernel, ranks)}".strip()
     if family in ("attention_decode", "attention_prefill"):

@@ -257,11 +257,18 @@ def _predictor(
         variant=variant_of(op, family.name, kernel=kernel, library=library, dtype=dtype),
         prefers_library=family.prefers_library and bool(library),
         prefers_format=family.prefers_format,
+        device=device.name,
         without=without,
     )
     records = shipped_records()
     chosen = choose(request, records, family.defaults(form), family.of_library, family.blended)
-    power = Request(ENERGY_FAMILY, device.architecture, variant=family.name, without=without)
+    power = Request(
+        ENERGY_FAMILY,
+        device.architecture,
+        variant=family.name,
+        device=device.name,
+        without=without,
+    )
     energy = choose(power, records, default_constants())
     return Predictor(device, op, dtype, family, chosen, energy, implied_by(op))
 

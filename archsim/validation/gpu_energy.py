@@ -109,6 +109,7 @@ def energy_constants(
         family=FAMILY,
         architecture=group.device.architecture,
         variant=group.first.family,
+        device=group.first.gpu,
         without=without,
     )
     return choose(request, tuple(records), default_constants())

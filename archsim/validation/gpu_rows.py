@@ -174,7 +174,11 @@ def _take(row: Row, reading: Reading) -> None:
         for name in SHAPE
     }
     if op.startswith("attention"):
-        _check_attention(row, shape)
+        if shape["kv_len"] < shape["q_len"]:
+            raise row.error("kv_len", "is less than q_len", "the keys of history and new tokens")
+        if shape["heads"] % shape["kv_heads"]:
+            reading.skipped["heads is no multiple of kv_heads"] += 1
+            return
     reading.measured.append(
         Measured(
             gpu=gpu,
@@ -185,7 +189,7 @@ def _take(row: Row, reading: Reading) -> None:
             source=row.text("source"),
             shape=shape,
             latency_us=_positive(row, "latency_us"),
-            power_w=float(row.cells.get("power_w", "").strip() or 0.0),
+            power_w=row.number("power_w") if row.cells.get("power_w", "").strip() else 0.0,
             held=is_held_out(op, shape),
             file=row.file,
             line=row.line,
@@ -208,13 +212,6 @@ def _check_format(row: Row, device: GpuDevice, dtype: str, op: str) -> None:
             device.matrix_flops_per_s(matrix_format(dtype))
     except ConfigError as error:
         raise row.error("dtype", error.message, ", ".join(device.formats())) from None
-
-
-def _check_attention(row: Row, shape: Mapping[str, float]) -> None:
-    if shape["kv_len"] < shape["q_len"]:
-        raise row.error("kv_len", "is less than q_len", "the keys of history and new tokens")
-    if shape["heads"] % shape["kv_heads"]:
-        raise row.error("kv_heads", "does not divide heads", "a divisor of heads")
 
 
 def is_held_out(op: str, shape: Mapping[str, float]) -> bool:

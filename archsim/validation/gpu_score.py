@@ -118,6 +118,7 @@ def request_for(group: Group, without: frozenset[str] = frozenset()) -> Request:
         prefers_library=FAMILIES[row.family].prefers_library,
         prefers_format=FAMILIES[row.family].prefers_format,
         timing=timing_of(row),
+        device=row.gpu,
         without=without,
     )
 

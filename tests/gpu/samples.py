@@ -7,8 +7,9 @@ from archsim.validation.gpu_rows import COLUMNS
 
 def table(path, *rows):
     """Write a table of rows given as dicts; cells left out are empty."""
-    lines = [",".join(COLUMNS)]
-    lines += [",".join(str(row.get(name, "")) for name in COLUMNS) for row in rows]
+    names = (*COLUMNS, "power_w")
+    lines = [",".join(names)]
+    lines += [",".join(str(row.get(name, "")) for name in names) for row in rows]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 

@@ -34,6 +34,12 @@ def made_up(tmp_path, count=60, **cells):
     return table(tmp_path / "gemm.csv", *rows)
 
 
+ATTENTION = {
+    **{"op": "attention_decode", "batch": 1, "heads": 8, "kv_heads": 4, "head_dim": 64},
+    **{"q_len": 1, "kv_len": 8},
+}
+
+
 def test_without_data_the_suite_says_what_it_wants():
     with pytest.raises(NotRunError, match=r"wants --data a folder of CSV files"):
         SUITE.run(None)
@@ -54,13 +60,8 @@ def test_a_folder_without_tables_is_not_run(tmp_path):
         ({"dtype": "bf15"}, r"gemm\.csv:2: dtype: unknown number format; given 'bf15'"),
         ({"latency_us": "0"}, r"gemm\.csv:2: latency_us: must be positive"),
         ({"latency_us": "fast"}, r"gemm\.csv:2: latency_us: must be a number"),
-        (
-            {
-                **{"op": "attention_decode", "batch": 1, "heads": 8, "kv_heads": 3},
-                **{"head_dim": 64, "q_len": 1, "kv_len": 8},
-            },
-            "kv_heads: does not divide heads",
-        ),
+        ({"power_w": "much"}, r"gemm\.csv:2: power_w: must be a number"),
+        (ATTENTION | {"q_len": 9}, r"gemm\.csv:2: kv_len: is less than q_len"),
     ],
 )
 def test_broken_rows_name_file_line_and_column(tmp_path, cells, message):
@@ -77,14 +78,19 @@ def test_a_missing_column_is_named(tmp_path):
 
 def test_unknown_parts_and_operators_are_counted_with_their_reason(tmp_path):
     path = table(
-        tmp_path / "x.csv", gemm(), gemm(gpu="Abacus"), gemm(op="end_to_end_prefill", m="")
+        tmp_path / "x.csv",
+        gemm(),
+        gemm(gpu="Abacus"),
+        gemm(op="end_to_end_prefill", m=""),
+        gemm(**ATTENTION | {"kv_heads": 3}),
     )
     outcome = SUITE.run(path)
-    assert outcome.cases == 3
+    assert outcome.cases == 4
     assert len(outcome.items) == 1
     assert dict(outcome.skipped) == {
         "unknown GPU 'Abacus'": 1,
         "operator 'end_to_end_prefill' is not scored here": 1,
+        "heads is no multiple of kv_heads": 1,
     }
 
 
