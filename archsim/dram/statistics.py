@@ -17,7 +17,7 @@ from archsim.units import PS_PER_S
 if TYPE_CHECKING:
     from archsim.dram.memory import Memory
     from archsim.dram.run import DramRun
-    from archsim.dram.standard import Energy
+    from archsim.dram.standard import Energy, Standard
 
 Ints = npt.NDArray[np.int64]
 
@@ -43,7 +43,7 @@ def statistics(memory: Memory, run: DramRun) -> dict[str, object]:
     bursts = _accesses(run, "RD") + _accesses(run, "WR")
     dram_bytes = bursts * standard.burst_bytes
     achieved = dram_bytes / latency_s if latency_s else 0.0
-    energy = energy_of(memory, run, latency_s)
+    energy = energy_of(standard, run)
     record: dict[str, object] = {
         "feasible": True,
         "latency_s": latency_s,
@@ -120,15 +120,16 @@ def latencies(memory: Memory, ticks: Ints) -> dict[str, float] | None:
     }
 
 
-def energy_of(memory: Memory, run: DramRun, latency_s: float) -> dict[str, dict[str, float]] | None:
+def energy_of(standard: Standard, run: DramRun) -> dict[str, dict[str, float]] | None:
     """Return the energies of a run by part, J, or None where the standard has no data.
 
     Dynamic: commands times their energies. Static: standby power of each refresh scope, with a bank
     open and with all closed, times how long it was so.
     """
-    energy = memory.standard.energy
+    energy = standard.energy
     if energy is None:
         return None
+    latency_s = standard.time_ps(run.ticks) / PS_PER_S
     open_share = run.open_ticks / (run.scopes * run.ticks) if run.ticks else 0.0
     scope_seconds = run.scopes * latency_s
     return {

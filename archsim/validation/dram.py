@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from archsim.validation.dram_peers import MATCHED, RAMULATOR, SIMULATORS, peer_of
+from archsim.validation.dram_peers import (
+    MATCHED,
+    RAMULATOR,
+    SAME_CURRENTS,
+    SIMULATORS,
+    peer_of,
+)
 from archsim.validation.suite import PACKAGED, Bar, Item, Outcome, data_files
 from archsim.validation.table import Row, read_table
 
@@ -27,7 +33,7 @@ COLUMNS: Final = (
     *("seed", "wr_pct", "S", "R", "C", "L", "J", "F", "gap", "W", "cycles"),
     *("avg_read_latency", "max_read_latency", "row_hits", "row_misses", "row_conflicts", "act"),
     *("pre_pb", "pre_ab", "rd_cmds", "wr_cmds", "ref_ab", "reads_forwarded"),
-    "writes_coalesced_or_left",
+    *("writes_coalesced_or_left", "energy_pj"),
 )
 """Columns that a table must have; others are ignored."""
 
@@ -39,6 +45,12 @@ SETTING: Final = (
 PATTERNS: Final = ("stream", "stride", "random", "pingpong", "chunk", "copy")
 SHARED_METRICS: Final = ("cycles", "act", "rd_cmds", "wr_cmds", "ref_ab")
 """What both simulators count in the same way."""
+POWER: Final = "core_power"
+"""Mean power without the interface."""
+UNITS: Final = {
+    **dict.fromkeys(("cycles", "avg_read_latency", "max_read_latency"), "ticks"),
+    POWER: "mW",
+}
 LIMIT_PERCENT: Final = 1.0
 """Largest error allowed on any row of the exact-policy peer."""
 
@@ -47,9 +59,12 @@ NOTES: Final = (
     " robin, closes a row after four hits if another is wanted, drains all writes at once and"
     " answers them when accepted; each pseudo channel has queues of its own. Streams and random"
     " reads come within a few percent, ping-pong, copies and mixed traffic do not.",
+    "dramsim3-native: its own DDR4 file with two ranks; read-to-write distance one cycle shorter.",
     "DRAMsim3 counts hits, misses and conflicts by command, not by request, and starts latency"
     " elsewhere; those columns are not scored. Its DDR5 rows have no separate distance between"
     " writes of a bank group.",
+    "core_power: energy over time, where DRAMsim3's currents are those of our files; what differs"
+    " is again the policy (activations, and how long rows stay open).",
     "HBM3: cycles and latencies are half clocks, as recorded.",
 )
 
@@ -94,7 +109,22 @@ def predict(row: Row) -> Predicted | str:
     channels = row.integer("channels", minimum=1)
     requests = requests_of(row, peer.standard, channels)
     run = simulate_requests(peer.standard, peer.controller, requests, channels=channels)
-    return Predicted(numbers_of(run))
+    values = numbers_of(run)
+    if row.text("sim") != RAMULATOR and row.text("dram") in SAME_CURRENTS:
+        values[POWER] = core_power_mw(peer.standard, run)
+    return Predicted(values)
+
+
+def core_power_mw(standard: Standard, run: DramRun) -> float:
+    """Return the mean power of a run without the interface, mW: pJ over ns."""
+    from archsim.dram.statistics import energy_of
+
+    parts = energy_of(standard, run)
+    if parts is None:
+        return 0.0
+    core_j = sum(parts["dynamic"].values()) + sum(parts["static"].values())
+    core_j -= parts["dynamic"]["interface"]
+    return 1e3 * core_j / (standard.time_ps(run.ticks) * 1e-12)
 
 
 def numbers_of(run: DramRun) -> dict[str, float]:
@@ -140,14 +170,18 @@ def items_of(row: Row, predicted: Predicted) -> Iterator[Item]:
         )
     )
     for metric, value in predicted.values.items():
-        if simulator != RAMULATOR and metric not in SHARED_METRICS:
+        if simulator != RAMULATOR and metric not in (*SHARED_METRICS, POWER):
             continue
         column = "writes_coalesced_or_left" if metric == "writes_coalesced" else metric
-        reference = row.number(column)
+        # DRAMsim3 adds up volts x milliamperes x cycles: over the cycles, that is milliwatts.
+        if metric == POWER:
+            reference = row.number("energy_pj") / max(1.0, row.number("cycles"))
+        else:
+            reference = row.number(column)
         if metric == "avg_read_latency":
             # The recording has four decimals.
             value = round(value, 4)
-        unit = "ticks" if metric in ("cycles", "avg_read_latency", "max_read_latency") else "count"
+        unit = UNITS.get(metric, "count")
         yield Item(name, metric, unit, value, reference, by)
 
 

@@ -26,6 +26,7 @@ SIMULATORS: Final = (RAMULATOR, MATCHED, NATIVE)
 STANDARDS: Final = {
     "DDR3": "ddr3-1600",
     "DDR4": "ddr4-3200",
+    "DDR4nat": "ddr4-3200",
     "DDR5": "ddr5-4800-ramulator",
     "LPDDR5": "lpddr5-6400",
     "GDDR6": "gddr6-14000-ramulator",
@@ -35,13 +36,19 @@ STANDARDS: Final = {
 }
 """Names of the recorded devices and our standards."""
 
-MAPS: Final = {"A": "robaracoch", "B": "bank-group-interleave"}
-"""Recorded address maps: A keeps a stream in a bank for a row, B changes bank group each access."""
+MAPS: Final = {
+    "A": "robaracoch",
+    "B": "bank-group-interleave",
+    "ini": "row channel rank bank bankgroup column",
+}
+"""Recorded address maps: A keeps a stream in a bank for a row, B changes bank group each access,
+and that of DRAMsim3's DDR4 files keeps it in a row (rochrababgco)."""
 
 SCHEDULERS: Final = {"FRFCFS": "fr-fcfs", "FRFCFSRowHit": "fr-fcfs-row-hit", "default": "fr-fcfs"}
 
-MATCHED_TIMINGS: Final[dict[str, dict[str, object]]] = {
+CHANGES: Final[dict[str, dict[str, object]]] = {
     "DDR4": {},
+    "DDR4nat": {"organisation.levels.rank": 2, "timings.nRFC": 560, "timings.nCS": 1},
     "DDR5": {
         **{f"commands.{name}.cycles": 1 for name in ("ACT", "RD", "WR", "RDA", "WRA")},
         **{"timings.nRP": 33, "timings.nRAS": 78, "timings.nRC": 111, "timings.nRFC": 709},
@@ -53,8 +60,12 @@ MATCHED_TIMINGS: Final[dict[str, dict[str, object]]] = {
         **{"timings.nRP": 13, "timings.nRAS": 35, "timings.nRC": 48, "timings.nRFC": 259},
     },
 }
-"""Timings of the DRAMsim3 runs where they differ: it has no two-cycle commands, and its activation
-costs are folded into the timings."""
+"""Numbers of the DRAMsim3 runs where they differ: it has no two-cycle commands, and its activation
+costs are folded into the timings. Its own DDR4 file (DDR4_8Gb_x8_3200) has two ranks."""
+
+
+SAME_CURRENTS: Final = ("DDR4", "DDR4nat", "GDDR6")
+"""Devices for which DRAMsim3's currents are those of our files, so that its energies compare."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,7 @@ class Peer:
 
 @cache
 def _standard(dram: str, simulator: str) -> Standard:
-    changes: Mapping[str, object] = MATCHED_TIMINGS[dram] if simulator == MATCHED else {}
+    changes: Mapping[str, object] = CHANGES[dram] if simulator != RAMULATOR else {}
     overrides = [f"hardware.{path}={value}" for path, value in changes.items()]
     return load_standard(STANDARDS[dram], overrides)
 
@@ -84,9 +95,9 @@ def peer_of(row: Row) -> Peer | str:
     """Return the memory of a row, or why the row cannot be predicted."""
     simulator = row.text("sim", SIMULATORS)
     dram = row.text("dram")
-    if simulator == NATIVE:
-        return "DRAMsim3 with its own device files: their timings are not those of a standard"
-    known = MATCHED_TIMINGS if simulator == MATCHED else STANDARDS
+    if simulator == NATIVE and dram != "DDR4nat":
+        return "DRAMsim3's own HBM2 and GDDR6 files, whose timings are not those of a standard"
+    known = STANDARDS if simulator == RAMULATOR else CHANGES
     if dram not in known:
         return f"no standard is known for the recorded device {dram}"
     if row.text("map") not in MAPS:
