@@ -70,6 +70,28 @@ def heads_of_rows(heads: int, rows: int) -> Program:
     return b.build()
 
 
+def tile_rows(rows: int, columns: int) -> Program:
+    """Rows of a double-buffered tile pipeline, each stored at its end."""
+    b = ProgramBuilder(f"tiles-{rows}-{columns}")
+    dma = b.resource("dma")
+    load = b.op("load", holds=[(dma, 50)], latency=80)
+    work = b.op("work", holds=[(b.resource("array"), 90)], latency=120)
+    post = b.op("post", holds=[(b.resource("vector"), 40)], latency=60)
+    store = b.op("store", holds=[(dma, 30)], latency=40)
+    with b.loop(rows, "row"):
+        with b.loop(columns, "column"):
+            for op in (load, work, post):
+                b.place(op)
+        b.place(store)
+    b.after(work, load)
+    b.after(load, work, back=2)
+    b.after(post, work)
+    b.after(work, post, back=2)
+    b.after(store, post)
+    b.after(post, store)
+    return b.build()
+
+
 def experts(tokens: tuple[int, ...], layers: int) -> Program:
     """Table-driven loops: experts load weights if they have tokens, then work token by token."""
     b = ProgramBuilder(f"experts-{len(tokens)}-{layers}")
@@ -100,5 +122,6 @@ def recurring_programs() -> list[Program]:
         slack_of_a_known_loop(150),
         slack_of_a_known_loop(330),
         heads_of_rows(6, 14),
+        tile_rows(5, 33),
         experts((7, 0, 30, 7, 7, 0, 1, 30), 5),
     ]

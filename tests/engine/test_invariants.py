@@ -7,6 +7,7 @@ import pytest
 from archsim.engine import interpret, run_program
 from archsim.program import Program, ProgramBuilder
 from tests.engine.directed import (
+    coprime_cycles,
     dram_rows,
     gpu_waves,
     near_tie,
@@ -14,10 +15,11 @@ from tests.engine.directed import (
     two_speed_groups,
 )
 from tests.engine.generators import generate
+from tests.engine.recurring import experts, heads_of_rows, tile_rows
 
 
 def programs(count: int) -> list[Program]:
-    return [generate(kind, seed) for kind in "AB" for seed in range(3000, 3000 + count)]
+    return [generate(kind, seed) for kind in "ABC" for seed in range(3000, 3000 + count)]
 
 
 @pytest.mark.parametrize("program", programs(40), ids=lambda program: program.name)
@@ -142,6 +144,18 @@ def test_a_loop_of_one_iteration_changes_nothing():
     assert run_program(build(1)).starts_ps("x") == interpret(build(1)).starts("x")
 
 
+def two_rates(turns: int, lead: int) -> Program:
+    """Two rates that nothing couples, in a nest, with a wait that never decides."""
+    b = ProgramBuilder("two-rates")
+    slow = b.op("slow", holds=[(b.resource("a"), 20)], latency=20)
+    fast = b.op("fast", holds=[(b.resource("b"), 10)], latency=10)
+    with b.loop(turns, "outer"), b.loop(50, "inner"):
+        b.place(slow)
+        b.place(fast)
+    b.after(slow, fast, delay=-lead, anchor="start")
+    return b.build()
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -149,6 +163,12 @@ def test_a_loop_of_one_iteration_changes_nothing():
         lambda turns: shared_definitions(turns),
         lambda turns: gpu_waves(turns, 37),
         lambda turns: dram_rows(turns, 8),
+        lambda turns: heads_of_rows(turns, 9),
+        lambda turns: experts((7, 0, 30, 7, 1), turns),
+        lambda turns: two_speed_groups(4, 5, 0, turns),
+        lambda turns: coprime_cycles((2, 3, 5), turns),
+        lambda turns: tile_rows(turns, 100),
+        lambda turns: two_rates(turns, 20_000),
     ],
 )
 def test_simulated_operations_do_not_grow_with_the_outer_trip(make):

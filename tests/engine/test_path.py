@@ -71,7 +71,7 @@ def test_what_is_taken_again_takes_its_repeats_along():
 
 
 @pytest.mark.parametrize("seed", range(40))
-@pytest.mark.parametrize("kind", ["A", "B"])
+@pytest.mark.parametrize("kind", ["A", "B", "C"])
 def test_counts_are_a_subgradient(kind, seed):
     """Left difference <= count <= right difference, for every weight of the path."""
     program = generate(kind, 7000 + seed)

@@ -43,7 +43,7 @@ def finite(program: Program, makespan_ps: int, direction: Direction) -> int:
 
 
 @pytest.mark.parametrize("seed", range(25))
-@pytest.mark.parametrize("kind", ["A", "B"])
+@pytest.mark.parametrize("kind", ["A", "B", "C"])
 def test_counts_lie_between_the_derivatives_and_the_right_one_is_exact(kind, seed):
     program = generate(kind, 8000 + seed)
     timing = run_program(program, backend="jit")
