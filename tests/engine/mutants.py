@@ -160,8 +160,6 @@ MUTANTS = (
         "moved_alike",
         "mem[mem[loop + DELTA] + mem[slot + AUTHOR]] != advance",
         "False",
-        "a server that nothing took stays in its place among the servers only where the operations "
-        "of its resource did not run; nothing depends on it then",
     ),
     Mutant(
         "everything that ran moved by the same",
