@@ -175,6 +175,26 @@ def attention_of(model: str, length: int) -> Cascade:
     )
 
 
+def mapping_of(
+    machine: Machine, name: str, cascade: Cascade, options: Mapping[str, Json]
+) -> ClosedFormMapping:
+    """Return what a mapper by its id makes of an attention, with the whole buffer to itself.
+
+    Raises
+    ------
+    TypeError
+        It does not fit, or has no closed form.
+    """
+    mapper = _mapper(name)
+    if not isinstance(mapper, Mapper):
+        raise TypeError(f"{name} is no mapper")
+    context = MapContext(_makespan_ps, _whole(machine), MemoryCache())
+    mapping = mapper.map(cascade, machine, options, context)
+    if not isinstance(mapping, ClosedFormMapping):
+        raise TypeError(f"mapper {name} has no closed form for {cascade.name}")
+    return mapping
+
+
 def closed_program(
     machine: Machine, name: str, cascade: Cascade, options: Mapping[str, Json]
 ) -> Program:
@@ -185,21 +205,22 @@ def closed_program(
     TypeError
         The mapper has none for this attention.
     """
-    made = registry.mappers.get(name)
-    mapper = made() if callable(made) else made
-    room = {level: machine.capacity_bytes(level) for level in machine.levels}
-    placement = Placement({}, room)
-    found: Program | None = None
+    mapper = _mapper(name)
     if isinstance(mapper, HasClosedForm):
-        found = mapper.closed_form(cascade, machine, placement)
-    elif isinstance(mapper, Mapper):
-        context = MapContext(_makespan_ps, placement, MemoryCache())
-        mapping = mapper.map(cascade, machine, options, context)
-        if isinstance(mapping, ClosedFormMapping):
-            found = mapping.analytic()
-    if found is None:
-        raise TypeError(f"mapper {name} has no closed form for {cascade.name}")
-    return found
+        found = mapper.closed_form(cascade, machine, _whole(machine))
+        if found is None:
+            raise TypeError(f"mapper {name} has no closed form for {cascade.name}")
+        return found
+    return mapping_of(machine, name, cascade, options).analytic()
+
+
+def _mapper(name: str) -> object:
+    made = registry.mappers.get(name)
+    return made() if callable(made) else made
+
+
+def _whole(machine: Machine) -> Placement:
+    return Placement({}, {level: machine.capacity_bytes(level) for level in machine.levels})
 
 
 def _makespan_ps(program: Program) -> int:
