@@ -1,4 +1,4 @@
-"""The commands ``dram run`` and ``dram check``: one memory at command level."""
+"""The commands ``dram run``, ``dram check`` and ``dram stream``: one memory at command level."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archsim.cli import dram_check
+from archsim.cli import dram_check, dram_stream
 from archsim.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def run(
 
 
 commands.command(name="check")(dram_check.check)
+commands.command(name="stream")(dram_stream.stream)
 
 
 def _requests(memory: Memory, pattern: str | None, trace: Path | None) -> Requests:

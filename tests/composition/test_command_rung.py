@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from archsim.command_rung import command_machine, lower_program
 from archsim.composition import simulate_config
+from archsim.dram.controller import ControllerConfig
+from archsim.dram.patterns import Requests
+from archsim.dram.run import simulate_requests
 from archsim.dram.streams import finer, plan_refresh, time_stream
 from archsim.engine import interpret, run_program
 from archsim.errors import ConfigError
@@ -114,6 +118,47 @@ def test_transfers_behind_one_another_stream():
     assert parts_ps == pytest.approx(whole_ps, rel=0.01)
     tiny_ps = lowered_ps(one_transfer(hardware, 1 << 12, times=1 << 16), hardware)
     assert tiny_ps > 1.5 * whole_ps  # rows are opened faster than banks and windows allow
+
+
+def controller_ps(standard, bursts, times, is_write):
+    """Time of transfers in rows of their own through the event-driven controller."""
+    sizes = {level.name: level.size for level in standard.levels}
+    row_set = standard.num_data_buses * sizes.get("bankgroup", 1) * sizes["column"]
+    sets = -(-bursts // row_set)
+    places = np.arange(times)[:, None] * sets * row_set + np.arange(bursts)[None, :]
+    requests = Requests(
+        places.reshape(-1) % standard.num_blocks,
+        np.full(bursts * times, is_write),
+        np.zeros(bursts * times, dtype=np.int64),
+    )
+    controller = ControllerConfig(
+        request_buffer_size=256,
+        refresh="none",
+        scheduler="fr-fcfs-row-hit",
+        page_policy="closed-adaptive",
+    )
+    ticks = simulate_requests(standard, controller, requests).ticks
+    if is_write:
+        ticks += standard.write_latency_ticks + standard.burst_ticks
+    return standard.time_ps(ticks)
+
+
+@pytest.mark.parametrize("grade", GRADES, ids=lambda grade: grade[0])
+@pytest.mark.parametrize("bursts", [16, 64, 300, 1000])
+@pytest.mark.parametrize("action", ["read", "write"])
+def test_transfers_take_as_long_as_in_the_controller(grade, bursts, action):
+    times = 8000 // bursts
+    hardware = machine(
+        grade,
+        "components.dram.commands.refresh=none",
+        "components.buffer.read_width=512 B",
+        "components.buffer.write_width=512 B",
+    )
+    standard = command_machine(hardware).component("dram").command_standard
+    program = one_transfer(hardware, bursts * standard.burst_bytes, action, times)
+    found_ps = lowered_ps(program, hardware) - 75_000
+    expected_ps = controller_ps(standard, bursts, times, action == "write")
+    assert found_ps == pytest.approx(expected_ps, rel=0.003)
 
 
 @pytest.mark.parametrize(
