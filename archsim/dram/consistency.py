@@ -16,6 +16,8 @@ ROUNDING: Final = 1
 whole cycles on its own, so published tables hold tRC < tRAS + tRP by one cycle."""
 
 RULES: Final = (
+    *((name, "1", 0) for name in ("nBL", "nCL", "nCWL", "nRP", "nRCD", "nRCDRD", "nRCDWR")),
+    ("nRTW", "nCL + nBL - nCWL", 0),
     ("nRAS", "nRCD + nRTP", ROUNDING),
     ("nRAS", "nRCDRD + nRTP", ROUNDING),
     ("nRAS", "nRCDWR", 0),
@@ -58,7 +60,7 @@ def check_timings(timings: Mapping[str, int], refuse: Refusal) -> None:
         bound = int(expression.evaluate(lambda item: float(timings[item])))
         if timings[name] < bound - tolerance:
             raise refuse(
-                f"is less than {least} = {bound}",
+                f"is less than {least}" + (f" = {bound}" if least != str(bound) else ""),
                 f"timings.{name}",
                 timings[name],
                 f"at least {bound - tolerance}",

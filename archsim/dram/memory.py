@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from archsim.dram.address_map import AddressMap
 from archsim.dram.patterns import Space, generate_all, parse_patterns
-from archsim.dram.run import DramRun, check_policies, simulate_requests
+from archsim.dram.run import MAX_REQUESTS, DramRun, check_policies, simulate_requests
 from archsim.dram.standard_loading import read_memory
 from archsim.dram.traces import read_requests
 from archsim.errors import ConfigError
@@ -61,9 +61,15 @@ class Memory:
         Raises
         ------
         ConfigError
-            Not a pattern.
+            Not a pattern, or more than :data:`~archsim.dram.run.MAX_REQUESTS` requests.
         """
-        return generate_all(parse_patterns(text), self.space)
+        patterns = parse_patterns(text)
+        num = sum(pattern.num_requests for pattern in patterns)
+        if num > MAX_REQUESTS:
+            raise ConfigError(
+                "too many requests for a run one by one", given=num, allowed=f"up to {MAX_REQUESTS}"
+            )
+        return generate_all(patterns, self.space)
 
     def requests_of_trace(self, path: Path) -> Requests:
         """Return the requests of a trace file.
@@ -114,7 +120,11 @@ def load_memory(name: str, overrides: Sequence[str] = ()) -> Memory:
             loaded.standard, controller.address_map, controller.address_xor, config.channels
         )
     except ConfigError as error:
-        wrong = "address_xor" if error.given in controller.address_xor else "address_map"
-        path = error.path or f"hardware.controller.{wrong}"
+        wrong = "controller.address_map"
+        if error.given == config.channels:
+            wrong = "channels"
+        elif error.given in controller.address_xor:
+            wrong = "controller.address_xor"
+        path = error.path or f"hardware.{wrong}"
         raise error.at(path=path, location=document.location(path)) from None
     return Memory(loaded.standard, controller, config.channels, where, document)

@@ -82,6 +82,8 @@ def test_a_file_adds_a_controller_to_a_standard(tmp_path, capsys):
         (("ddr4-3300", "--pattern", "stream"), "did you mean 'ddr4-3200'"),
         (("ddr4-3200", "--pattern", "steam"), "did you mean 'stream'"),
         (("ddr4-3200", "--pattern", "stream", "--set", "hardware.timings.nRAS=9"), "is less than"),
+        (("ddr4-3200", "--pattern", "stream:n=100000000"), "too many requests"),
+        (("ddr4-3200", "--pattern", "stream", "--set", "hardware.channels=3"), "hardware.channels"),
         (("ddr4-3200", "--pattern", "stream", "--trace-in", "x"), "either a pattern or a trace"),
         (
             ("ddr4-3200", "--pattern", "stream", "--set", "hardware.controller.address_map=row"),

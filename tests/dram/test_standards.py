@@ -78,6 +78,7 @@ def test_a_standard_that_needs_two_commands_of_one_bus_counts_both():
         ("timings.nRAS=30", "is less than nRCD + nRTP = 34"),
         ("timings.nRC=60", "is less than nRAS + nRP = 74"),
         ("timings.nCCD_L=3", "is less than nCCD_S = 4"),
+        ("timings.nRP=0", "is less than 1"),
         ("timings.nREFI=500", "is less than nRFC + 1 = 577"),
         ("organisation.rows=3000", "must be a power of two"),
         ("organisation.levels.row=4", "there is no such path"),
