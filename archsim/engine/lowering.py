@@ -115,6 +115,8 @@ class _Writer:
         self.op_rows: list[int] = []
         self.resource_rows: list[int] = []
         self.con_rows: list[int] = []
+        self.scoped: list[tuple[int, int]] = []
+        """Operation and number of every wait with a scope."""
 
     def room(self, size: int, value: int = 0) -> int:
         position = len(self.mem)
@@ -168,8 +170,9 @@ class _Writer:
         scoped = -1
         for c in program.constraints(op):
             source = self.op_rows[program.sources[c]]
-            if program.scopes[c] >= 0 and scoped < 0:
-                scoped = len(mem)
+            if program.scopes[c] >= 0:
+                self.scoped.append((op, c))
+                scoped = len(mem) if scoped < 0 else scoped
             self.con_rows.append(len(mem))
             mem += [
                 source, mem[source + at.RING], mem[source + at.MASK], program.backs[c],
@@ -210,10 +213,15 @@ class _Writer:
             mem[row + at.RESOURCES_END] = len(mem)
             mem[row + at.OPS] = self.rows([self.op_rows[op] for op in ops])
             mem[row + at.OPS_END] = len(mem)
+            if recall and fold and loop.depth > 0:
+                loop.foreign = self._foreign(loop)
+                mem += loop.foreign
+            mem[row + at.FOREIGN_END] = len(mem)
             mem[row + at.AREAS] = -1
             if fold:
                 self._waits(loop, loops)
                 if recall and loop.depth > 0:
+                    self._reads(loop, loops)
                     self._areas(loop, loops, used)
             mem[row + at.HINT] = 1
             mem[row + at.DELTA] = deltas[loop.depth]
@@ -229,36 +237,48 @@ class _Writer:
     def _waits(self, loop: _Loop, loops: dict[int, _Loop]) -> None:
         """Write which waits of a loop look at what was before an iteration or the activation."""
         program, mem, row = self.program, self.mem, loop.row
-        reads: dict[int, list[tuple[int, int]]] = {}
         own: list[int] = []
         outer: list[int] = []
-        for op in loop.ops:
-            for c in program.constraints(op):
-                scope = program.scopes[c]
-                depth = loops[scope].depth if scope >= 0 else -1
-                if depth < loop.depth:
-                    reads.setdefault(program.sources[c], []).append((c, op))
-                    if scope >= 0:
-                        outer.append(self.con_rows[c])
-                elif depth == loop.depth:
-                    own.append(self.con_rows[c])
-        loop.foreign = [self.op_rows[source] for source in reads if source not in loop.ops]
-        mem += loop.foreign
-        mem[row + at.FOREIGN_END] = len(mem)
-        sources: list[int] = []
-        for source, waits in reads.items():
-            backs = [program.backs[c] for c, _ in waits]
-            first = 1 if source in loop.ops else min(backs)
-            loop.ages += max(backs) + 1 - first
-            place = len(mem)
-            mem += [value for c, op in waits for value in (self.con_rows[c], self.op_rows[op])]
-            sources += [self.op_rows[source], first, max(backs), place, len(mem)]
-        mem[row + at.SOURCES] = self.rows(sources)
-        mem[row + at.SOURCES_END] = len(mem)
+        for op, c in self.scoped:
+            if op in loop.ops:
+                depth = loops[program.scopes[c]].depth
+                if depth <= loop.depth:
+                    (own if depth == loop.depth else outer).append(self.con_rows[c])
         mem[row + at.OUTER_WAITS] = self.rows(outer)
         mem[row + at.OUTER_WAITS_END] = len(mem)
         mem[row + at.WAITS] = self.rows(own + outer)
         mem[row + at.WAITS_END] = len(mem)
+
+    def _foreign(self, loop: _Loop) -> list[int]:
+        """Return the rows of operations outside a loop that waits in it look at."""
+        program = self.program
+        sources = {program.sources[c]: None for op in loop.ops for c in program.constraints(op)}
+        return [self.op_rows[source] for source in sources if source not in loop.ops]
+
+    def _reads(self, loop: _Loop, loops: dict[int, _Loop]) -> None:
+        """Write which starts from before an activation of a loop its waits may look at."""
+        program, mem, row = self.program, self.mem, loop.row
+        reads: dict[int, list[int]] = {}
+        backs: dict[int, list[int]] = {}
+        for op in loop.ops:
+            for c in program.constraints(op):
+                scope = program.scopes[c]
+                if scope < 0 or loops[scope].depth < loop.depth:
+                    source = program.sources[c]
+                    if source not in reads:
+                        reads[source], backs[source] = [], []
+                    reads[source] += (self.con_rows[c], self.op_rows[op])
+                    backs[source].append(program.backs[c])
+        sources: list[int] = []
+        for source, waits in reads.items():
+            last = max(backs[source])
+            first = 1 if source in loop.ops else min(backs[source])
+            loop.ages += last + 1 - first
+            place = len(mem)
+            mem += waits
+            sources += (self.op_rows[source], first, last, place, len(mem))
+        mem[row + at.SOURCES] = self.rows(sources)
+        mem[row + at.SOURCES_END] = len(mem)
 
     def _areas(self, loop: _Loop, loops: dict[int, _Loop], used: Collection[int]) -> None:
         """Make room for summaries of a loop that may be entered more than once."""
