@@ -186,6 +186,15 @@ def test_slower_devices_are_never_faster(change, tmp_path):
         assert lowered_ps(program, slower) >= lowered_ps(program, hardware)
 
 
+def test_more_channels_are_never_slower():
+    program = map_pass(machine(("ddr4-3200", 1, "25.6 GB/s")), tiny("prefill")).program
+    times = [
+        lowered_ps(program, machine(("ddr4-3200", count, f"{count * 25.6} GB/s")))
+        for count in (1, 2, 3, 4, 8)
+    ]
+    assert times == sorted(times, reverse=True)
+
+
 def test_refresh_takes_its_share():
     kept = machine(GRADES[1], "components.dram.commands.refresh=none")
     program = one_transfer(kept, 1 << 26)
