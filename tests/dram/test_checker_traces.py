@@ -102,7 +102,7 @@ def test_mutants_of_every_kind_are_found(memory):
 
 def test_a_trace_without_refreshes_is_accused():
     memory = load_memory("ddr4-3200", ["hardware.controller.refresh=none"])
-    trace = trace_of(memory, "random:n=14000")
+    trace = trace_of(memory, "random:n=17000")
     assert check(memory.standard, trace).violations == []
     owed = check(memory.standard, trace, refresh="all-bank").violations
     assert [item.rule for item in owed] == ["refresh"]
