@@ -172,6 +172,7 @@ def test_slower_devices_are_never_faster(change, tmp_path):
         "nRRD_S": "nRRD_L: 8",
         "nRP": "nRC: 75",
         "nWTR_S": "nWTR_L: 20",
+        "nCL": "nRTW: 40",
         "nRCDRD": "nRAS: 60\n  nRC: 90",
     }.get(key, "")
     slow = tmp_path / "slow.yaml"
