@@ -12,7 +12,8 @@ of the reduction that the library could choose::
 
 and the least of these times counts. Bytes are the operands once, more where the blocks that run
 together (walked in a swizzled square) cannot share them through L2. Operands that stay in L2 from
-call to call (a small layer that a benchmark repeats) come at L2 bandwidth instead.
+call to call (a small layer that a benchmark repeats) come at L2 bandwidth instead, and results go
+there where the part keeps them. The fill of a wave is shorter for blocks of few pipeline stages.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ PARAMETERS: Final = (
     Parameter("exposed_writes", 0.4, 0.02, 1.0, 0.3, "share of result writes nothing hides"),
     Parameter("quantise_us", 2.0, 0.05, 30.0, 0.3, "kernel that quantises the activations", True),
     Parameter("operation_pj", 1.5, 0.1, 30.0, 0.2, "energy of an operation at the highest clock"),
+    Parameter("result_share", 0.1, 0.02, 1.3, 0.3, "of L2 that keeps results between calls"),
 )
 """Constants of a (architecture, library, version); see each."""
 
@@ -152,6 +154,7 @@ GEMM: Final = Family(
     COLUMNS,
     PARAMETERS,
     gemm_law,
+    ({}, {"result_share": 1.0}),
     starts=STARTS,
     prefers_library=False,
     prefers_format=True,

@@ -24,7 +24,7 @@ TIME, LIMIT, DRAM_BYTES, L2_BYTES, CLOCKED, MEMORY, REST, CLOCK, TILE, SPLIT, CO
 
 def _gemm_block(
     rows: float, columns: float, reduction: float, batch: float, tile: Floats, split: float,
-    sizes: Floats, machine: Floats, law: Floats, hit: float, found: Floats,
+    sizes: Floats, machine: Floats, law: Floats, hit: float, kept: float, found: Floats,
 ) -> None:  # fmt: skip
     """Time one GEMM with one tile and split; see :mod:`archsim.gpu.gemm` for the equations.
 
@@ -64,7 +64,7 @@ def _gemm_block(
     matrix = serial * 2 * t_rows * t_columns * part / per_sm
     fed = (t_rows + t_columns) * part * sizes[0]
     feed = serial * fed * sms / l2
-    rest_time = law[0] + law[6] * waves
+    rest_time = law[0] + law[6] * waves * min(1.0, 0.25 + part / (K_STEP * STAGES))
     if split > 1:
         rest_time += law[5] + 8 * batch * rows * columns * split / l2
     if max(matrix, feed) + rest_time >= found[TIME]:
@@ -82,7 +82,7 @@ def _gemm_block(
     moved *= batch
     written = batch * rows * columns * sizes[1]
     flight = min(blocks, slots) * STAGES * (t_rows + t_columns) * K_STEP * sizes[0] / law[4]
-    store = written / dram
+    store = written * (1 - kept) / dram + written * kept / l2
     memory = moved * (1 - hit) / min(dram, flight) + moved * hit / min(l2, flight)
     memory += (1 - law[9]) * store
     rest_time += law[9] * store
@@ -129,6 +129,9 @@ def _gemm_best(
         found = out[row]
         found[TIME] = 1e30
         hit = min(1.0, max(0.0, (law[8] + 0.05 - resident[row] / machine[3]) / 0.1))
+        written = batch[row] * m[row] * n[row] * sizes[1]
+        used = (resident[row] + written) / machine[3]
+        kept = min(1.0, max(0.0, (law[12] + 0.05 - used) / 0.1))
         for index in range(tiles.shape[0]):
             tile = tiles[index]
             if tile[0] >= 2 * m[row] and tile[0] > 16:
@@ -142,7 +145,18 @@ def _gemm_best(
                 if split > 1 and base * split > 3 * machine[0] * tile[2]:
                     break
                 gemm_block(
-                    m[row], n[row], k[row], batch[row], tile, split, sizes, machine, law, hit, found
+                    m[row],
+                    n[row],
+                    k[row],
+                    batch[row],
+                    tile,
+                    split,
+                    sizes,
+                    machine,
+                    law,
+                    hit,
+                    kept,
+                    found,
                 )
         flops = 2 * batch[row] * m[row] * n[row] * k[row]
         share = clock_share(
