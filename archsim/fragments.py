@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -30,17 +31,35 @@ def mapper_class(einsum: Einsum) -> str:
     return GEMM if einsum.matmul() is not None else VECTOR
 
 
-def cut(cascade: Cascade, *, siblings: bool = False) -> tuple[Fragment, ...]:
+def cut(
+    cascade: Cascade, blocks: Sequence[Sequence[str]] = (), *, siblings: bool = False
+) -> tuple[Fragment, ...]:
     """Cut a cascade into fragments, in order.
 
     Neighbouring attention and softmax einsums stay together, so do neighbouring einsums that are
     no matrix product; every other matrix product is a fragment of its own, unless `siblings` asks
     for neighbouring ones together.
+
+    Parameters
+    ----------
+    cascade
+        What to cut.
+    blocks
+        Runs of neighbouring einsums, by name, that stay together for the mapper of products.
+    siblings
+        Whether neighbouring products stay together.
     """
+    block_of = {name: number for number, names in enumerate(blocks) for name in names}
     fragments = []
-    for kind, run in groupby(cascade.einsums, key=mapper_class):
+
+    def key(einsum: Einsum) -> tuple[str, int]:
+        number = block_of.get(einsum.name)
+        return (mapper_class(einsum), -1) if number is None else (GEMM, number)
+
+    for (kind, number), run in groupby(cascade.einsums, key=key):
         einsums = tuple(run)
-        parts = [(einsum,) for einsum in einsums] if kind == GEMM and not siblings else [einsums]
+        separate = kind == GEMM and number < 0 and not siblings
+        parts = [(einsum,) for einsum in einsums] if separate else [einsums]
         for part in parts:
             names = tuple(einsum.name for einsum in part)
             name = names[0] if len(names) == 1 else f"{names[0]}..{names[-1]}"

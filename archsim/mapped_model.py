@@ -16,6 +16,7 @@ from archsim.config.hashing import content_hash
 from archsim.errors import ConfigError, MappingError, nearest
 from archsim.fragments import GEMM, Fragment, cut
 from archsim.mapping import (
+    BlockMapper,
     ClosedFormMapping,
     FragmentMapping,
     Infeasible,
@@ -31,7 +32,7 @@ from archsim.residency import Residency, residencies
 
 if TYPE_CHECKING:
     from archsim.machine import Machine
-    from workloads import Workload
+    from workloads import Cascade, Workload
 
 Evaluate = Callable[[Program], int]
 
@@ -255,10 +256,7 @@ class ModelMapper:
         Fragments follow one another without overlap, so a pass takes the sum of what its fragments
         take alone: choices are compared without running whole passes.
         """
-        siblings = bool(getattr(self.mappers.get(GEMM), "siblings", False))
-        fragments = {
-            stage.name: cut(stage.cascade, siblings=siblings) for stage in workload.stages
-        }
+        fragments = {stage.name: self._cut(stage.cascade) for stage in workload.stages}
         choices = residencies(workload, self.machine, fragments)
         key = self._key(workload)
         known = self.cache.get(key)
@@ -280,6 +278,13 @@ class ModelMapper:
         if shortage is None:
             raise MappingError(f"workload {workload.name} has nothing to map")
         return shortage
+
+    def _cut(self, cascade: Cascade) -> tuple[Fragment, ...]:
+        """Cut a stage, with the blocks that the mapper of products takes whole."""
+        mapper = self.mappers.get(GEMM)
+        siblings = bool(getattr(mapper, "siblings", False))
+        blocks = mapper.blocks(cascade) if isinstance(mapper, BlockMapper) else ()
+        return cut(cascade, siblings=siblings, blocks=blocks)
 
     def _key(self, workload: Workload) -> str:
         """Return the key under which the best residency of a pass is kept."""

@@ -7,7 +7,7 @@ say where each tensor lives and how much room each memory level has.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
@@ -160,6 +160,23 @@ class ClosedFormMapping(FragmentMapping, Protocol):
 
     def analytic(self) -> Program:
         """Return the closed form as a program of few operations, with all counts."""
+
+
+@runtime_checkable
+class NotedMapping(FragmentMapping, Protocol):
+    """A mapping that has something to say in the report, such as what fusing saved."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return sentences for the report."""
+
+
+@runtime_checkable
+class BlockMapper(Protocol):
+    """A mapper that takes several einsums as one fragment."""
+
+    def blocks(self, cascade: Cascade) -> Sequence[Sequence[str]]:
+        """Return runs of neighbouring einsums, by name, each to be one fragment."""
 
 
 @runtime_checkable

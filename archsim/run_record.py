@@ -12,6 +12,7 @@ import archsim
 from archsim.accounting import Totals
 from archsim.command_rung import command_classes, command_memories
 from archsim.config.hashing import content_hash
+from archsim.mapping import NotedMapping
 from archsim.results import EngineStatistics, Fidelity, Phase, Result, Roofline
 from archsim.run_config import write_workload
 from archsim.units import PS_PER_S, format_quantity
@@ -338,6 +339,7 @@ class RunRecord:
             yield "probabilities take the place of the scores they are made from"
             if self.workload.phase != "decode":
                 yield "unfused attention computes the masked half of the scores too"
+        yield from _mapping_notes(outcome)
         kept = {
             name: item.mapped.residency.reserve_bytes
             for name, items in outcome.passes.items()
@@ -348,6 +350,18 @@ class RunRecord:
             size = format_quantity(reserve, "bytes")
             yield f"{name}: {machine.innermost} keeps up to {size} of activations between operators"
         yield "energy and area leave out control, and wires outside the components"
+
+
+def _mapping_notes(outcome: Outcome) -> Iterator[str]:
+    """Yield what the mappings of the last pass of each phase have to say, each sentence once."""
+    told: dict[str, None] = {}
+    for items in outcome.passes.values():
+        mapped = items[-1].mapped
+        for stage in mapped.stages if mapped is not None else ():
+            for piece in stage.pieces:
+                if isinstance(piece.mapping, NotedMapping):
+                    told |= dict.fromkeys(f"{stage.name}: {note}" for note in piece.mapping.notes)
+    yield from told
 
 
 def _used_clocks(machine: Machine) -> dict[str, Clock]:

@@ -90,10 +90,10 @@ class LengthFigure:
 
 
 def _line(ax: Axes, part: Table, config: str, colour: str) -> None:
-    lengths = part.column("tokens")
-    ax.plot(lengths, part.column("ours"), ".-", color=colour, lw=1.2, ms=4, label=config)
+    lengths, ours = ([float(str(v)) for v in part.column(name)] for name in ("tokens", "ours"))
+    ax.plot(lengths, ours, ".-", color=colour, lw=1.2, ms=4, label=config)
     marked = [
-        (float(str(tokens)), float(str(value)))
+        (tokens, float(str(value)))
         for tokens, value in zip(lengths, part.column("published"), strict=True)
         if value is not None
     ]

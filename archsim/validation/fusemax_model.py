@@ -113,6 +113,7 @@ def machine_of(name: str, overrides: tuple[str, ...]) -> Machine:
     return load_hardware(name, overrides=(PAPER_TABLE, *overrides))
 
 
+@cache
 def predict(config: str, model: str, length: int, decisions: str | None = None) -> Prediction:
     """Predict one point of a configuration.
 
