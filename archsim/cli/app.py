@@ -10,6 +10,7 @@ import typer
 from archsim.cli import calibrate as calibrate_commands
 from archsim.cli import cascade as cascade_commands
 from archsim.cli import dram as dram_commands
+from archsim.cli import edgecim as edgecim_commands
 from archsim.cli import model as model_commands
 from archsim.cli import rtl as rtl_commands
 
@@ -26,6 +27,7 @@ app.add_typer(model_commands.commands, name="model")
 app.add_typer(calibrate_commands.commands, name="calibrate")
 app.add_typer(rtl_commands.commands, name="rtl")
 app.add_typer(dram_commands.commands, name="dram")
+app.add_typer(edgecim_commands.commands, name="edgecim")
 
 Phase = Annotated[str | None, typer.Option(help="prefill, decode or generate.")]
 Batch = Annotated[int | None, typer.Option(help="Sequences side by side.")]

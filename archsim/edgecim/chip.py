@@ -90,12 +90,12 @@ class EdgeChip:
         """Channels of the memory."""
         return self.dram.dram.interfaces
 
-    @property
+    @cached_property
     def dram_bytes_per_s(self) -> float:
         """Bandwidth that streams reach."""
         return self.dram.sustained_bytes_per_s
 
-    @property
+    @cached_property
     def period_ps(self) -> int:
         """Clock period of macros, buses and units, ps.
 

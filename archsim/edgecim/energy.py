@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from archsim.components.cim_macro import partial_sum_bits
 from archsim.edgecim.area import areas_mm2, lengths_mm, macros_mm2
 from archsim.edgecim.build import Build, Floats, added
-from archsim.edgecim.chip import BUSES
+from archsim.edgecim.chip import BUSES, EdgeChip
 from archsim.edgecim.design import Ints
 from archsim.edgecim.phases import SUM_OPERATIONS, cache_blocks
 
@@ -90,18 +91,23 @@ def _macro_j(build: Build) -> tuple[Floats, Floats]:
     return np.asarray(macs)[which] * 1e-12, np.asarray(sums)[which] * 1e-12
 
 
+@lru_cache(maxsize=256)
+def _operation_pj(chip: EdgeChip, action: str, number: str) -> float:
+    return chip.vector.energy_pj(action, number)
+
+
 def _vector_j(build: Build, job: Job) -> Floats:
     """Return the energy of the vector unit for all tokens, J."""
-    unit, shape = build.chip.vector, job.shape
+    chip, shape = build.chip, job.shape
     total = 0.0
     for item in job.beside(build):
         for operations in item.operations:
             for action, count, number in operations:
-                total += item.repeat * count * unit.energy_pj(action, number)
+                total += item.repeat * count * _operation_pj(chip, action, number)
     scores = shape.layers * shape.heads
     number = "bf16"
-    each = shape.head_width * unit.energy_pj("div", number)
-    energies = {name: unit.energy_pj(name, number) for name in (*SUM_OPERATIONS, "mul")}
+    each = shape.head_width * _operation_pj(chip, "div", number)
+    energies = {name: _operation_pj(chip, name, number) for name in (*SUM_OPERATIONS, "mul")}
     summed: Floats = np.asarray(job.generated * (total + scores * each))
     for length in job.lengths:
         blocks: Ints = cache_blocks(build, length, shape.head_width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +28,9 @@ from archsim.units import PS_PER_S
 
 PARTS: Final = ("projection", "attention", "linear", "ffn", "vector", "head")
 """Phases of a token, by which its time is broken down."""
+
+AT_ONCE: Final = 16384
+"""Designs times lengths that are evaluated together, so that arrays stay near the processor."""
 
 FEW_DESIGNS: Final = 256
 """Designs up to which looking for equal times does not pay."""
@@ -122,18 +126,25 @@ class _Clock:
     """Adds phases up by part and by what limits them."""
 
     def __init__(self, count: int) -> None:
-        self.parts = {name: np.zeros(count) for name in PARTS}
-        self.limits = {name: np.zeros(count) for name in (*LIMITS, "vector")}
+        self.parts_ps = {name: np.zeros(count, dtype=np.int64) for name in PARTS}
+        names = (*LIMITS, "vector")
+        self.limits_ps = {name: np.zeros(count, dtype=np.int64) for name in names}
 
     def add(self, part: str, found: Phase, times: Ints | int = 1) -> None:
-        seconds = found.ps * times / PS_PER_S
-        self.parts[part] += seconds
+        count = len(self.parts_ps[part])
+        total = found.ps * times
+        self.parts_ps[part] += total.reshape(-1, count).sum(axis=0)
         for index, name in enumerate(LIMITS):
-            self.limits[name] += np.where(found.limit == index, seconds, 0.0)
+            share = np.where(found.limit == index, total, 0)
+            self.limits_ps[name] += share.reshape(-1, count).sum(axis=0)
 
-    def vector(self, ps: Floats) -> None:
-        self.parts["vector"] += ps / PS_PER_S
-        self.limits["vector"] += ps / PS_PER_S
+    def vector(self, ps: Ints) -> None:
+        self.parts_ps["vector"] += ps
+        self.limits_ps["vector"] += ps
+
+    def seconds(self, which: Ints | slice) -> tuple[dict[str, Floats], dict[str, Floats]]:
+        parts = {name: ps[which] / PS_PER_S for name, ps in self.parts_ps.items()}
+        return parts, {name: ps[which] / PS_PER_S for name, ps in self.limits_ps.items()}
 
 
 def evaluate(chip: EdgeChip, designs: Designs, job: Job) -> Evaluation:
@@ -179,7 +190,7 @@ def _times(build: Build, job: Job) -> tuple[dict[str, Floats], dict[str, Floats]
     clock = _Clock(len(build.designs))
     if build.latency_ps or len(build.designs) < FEW_DESIGNS:
         _run(clock, build, job)
-        return clock.parts, clock.limits
+        return clock.seconds(slice(None))
     names = build.designs.names
     table = {name: build.designs.column(name) for name in names}
     table["tile_sets"] = np.minimum(build.sets, 2)
@@ -190,8 +201,7 @@ def _times(build: Build, job: Job) -> tuple[dict[str, Floats], dict[str, Floats]
     small = Build.of(build.chip, few, job.weight_bits, job.cache_bits)
     clock = _Clock(len(few))
     _run(clock, small, job)
-    parts = {name: value[which] for name, value in clock.parts.items()}
-    return parts, {name: value[which] for name, value in clock.limits.items()}
+    return clock.seconds(which)
 
 
 def _run(clock: _Clock, build: Build, job: Job) -> None:
@@ -204,9 +214,12 @@ def _run(clock: _Clock, build: Build, job: Job) -> None:
         for columns in (shape.group * shape.head_width, shape.head_width, shape.head_width):
             found = per_cluster(build, clusters, full, shape.width, columns)
             clock.add("projection", found, there * layers)
-        for length in job.lengths:
-            found = attention(build, clusters, full, length, shape.head_width, shape.group)
-            clock.add("attention", found, there * shape.layers)
+        for lengths in _groups(job.lengths, len(build.designs)):
+            wide = _repeated(build, len(lengths))
+            again = [np.tile(each, len(lengths)) for each in (clusters, full, there)]
+            tokens_there = np.repeat(np.asarray(lengths, dtype=np.int64), len(build.designs))
+            found = attention(wide, again[0], again[1], tokens_there, shape.head_width, shape.group)
+            clock.add("attention", found, again[2] * shape.layers)
     inner = shape.heads * shape.head_width
     clock.add("linear", whole_chip(build, inner, shape.width), layers)
     clock.add("ffn", whole_chip(build, shape.width, 2 * shape.ffn_width), layers)
@@ -215,11 +228,30 @@ def _run(clock: _Clock, build: Build, job: Job) -> None:
         clock.add("head", whole_chip(build, shape.width, shape.vocabulary), tokens)
     rounds = ceil_div(shape.kv_heads, build.designs.clusters)
     division = division_ps(build, shape.head_width, shape.group)
-    clock.vector(np.asarray(layers * division * rounds, dtype=np.float64))
-    clock.vector(np.asarray(tokens * _beside_ps(build, job), dtype=np.float64))
+    clock.vector(layers * division * rounds)
+    clock.vector(tokens * _beside_ps(build, job))
 
 
-def _beside_ps(build: Build, job: Job) -> Floats:
+def _groups(lengths: range, designs: int) -> Iterator[range]:
+    """Yield lengths that are looked at together: many for few designs."""
+    size = max(1, AT_ONCE // designs)
+    for start in range(0, len(lengths), size):
+        yield lengths[start : start + size]
+
+
+def _repeated(build: Build, times: int) -> Build:
+    """Return designs one after another, all of them `times` over."""
+    if times == 1:
+        return build
+    index = np.tile(np.arange(len(build.designs)), times)
+    weights, cache = (
+        np.tile(bits, times) if bits.ndim else bits
+        for bits in (build.weight_bits, build.cache_bits)
+    )
+    return Build(build.chip, build.designs.at(index), weights, cache)
+
+
+def _beside_ps(build: Build, job: Job) -> Ints:
     """Return the time of everything beside streams, ps, for the channels of each design."""
     items = job.beside(build)
     speeds, which = np.unique(1e12 / build.dram_ps_per_byte, return_inverse=True)
@@ -227,7 +259,7 @@ def _beside_ps(build: Build, job: Job) -> Floats:
         sum(item.repeat * beside_ps(build, item, float(speed)) for item in items)
         for speed in speeds
     ]
-    return np.asarray(totals, dtype=np.float64)[which.reshape(np.shape(build.dram_ps_per_byte))]
+    return np.asarray(totals, dtype=np.int64)[which.reshape(np.shape(build.dram_ps_per_byte))]
 
 
 def _rounds(build: Build, heads: int) -> list[tuple[Ints, Ints]]:

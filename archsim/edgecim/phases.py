@@ -138,7 +138,7 @@ def whole_chip(build: Build, rows: int, columns: int) -> Phase:
     return phase(build, steps, Streams(whole, cluster, tile), compute)
 
 
-def cache_blocks(build: Build, length: int, head_width: int) -> Ints:
+def cache_blocks(build: Build, length: Ints | int, head_width: int) -> Ints:
     """Return the blocks in which a cluster takes keys and values of `length` tokens.
 
     Half of the active tiles hold keys, half values; a block is what that half holds.
@@ -149,7 +149,7 @@ def cache_blocks(build: Build, length: int, head_width: int) -> Ints:
 
 
 def attention(
-    build: Build, clusters: Ints, rounds: Ints, length: int, head_width: int, queries: int
+    build: Build, clusters: Ints, rounds: Ints, length: Ints, head_width: int, queries: int
 ) -> Phase:
     """Return rounds of attention of one key and value head in each of some clusters.
 
