@@ -63,7 +63,7 @@ class TransferCommands:
             self.name, cause="marker", counts=program.counts[op], tags=self.tags
         )
         self.ports: OpRef | None = None
-        self.share = self._share()
+        self.shares = self._shares()
         self.writer = StreamWriter(
             self.builder, memory.command_standard, self.transfer.stream, self._labels()
         )
@@ -103,17 +103,32 @@ class TransferCommands:
                 occupancy_expr=[text for _, _, text in holds],
             )
 
-    def _share(self) -> OpRef | None:
-        """Return what stands for the refreshes that fall into the transfer."""
-        if not self.transfer.refresh_ps:
-            return None
-        data = self.builder.resource(self.memory.resource(self.action))
-        share = self.transfer.refresh_ps * self.transfer.memory.bandwidth_bytes_per_s / PS_PER_S
+    def _shares(self) -> list[OpRef]:
+        """Return what stands for the refreshes that fall into the transfer.
+
+        They keep bursts from the data bus, or activations from the banks where these take longer.
+        """
+        share_ps, pace_ps = self.transfer.refresh_ps, self.transfer.pace_ps
+        if not share_ps:
+            return []
+        data = self.memory.resource(self.action)
+        rows = f"{self.memory.name}.activations"
+        share = share_ps * self.transfer.memory.bandwidth_bytes_per_s / PS_PER_S
+        made = [self._held("refresh share", data, share_ps, f"{share!r} * {self._rate_expr}")]
+        if pace_ps is not None:
+            made.append(self._held("refresh share of rows", rows, share_ps))
+        if pace_ps:
+            made.append(self._held("window of rows", rows, pace_ps, cause="activation"))
+        return made
+
+    def _held(
+        self, what: str, resource: str, ps: int, expr: str | None = None, cause: str = "refresh"
+    ) -> OpRef:
         return self.builder.op(
-            f"{self.name}/refresh share",
-            holds=[(data, self.transfer.refresh_ps)],
-            occupancy_expr=f"{share!r} * {self._rate_expr}",
-            cause="refresh",
+            f"{self.name}/{what}",
+            holds=[(self.builder.resource(resource), ps)],
+            occupancy_expr=expr,
+            cause=cause,
             tags=self.tags,
         )
 
@@ -121,7 +136,7 @@ class TransferCommands:
         """Place the transfer at the current point of the program."""
         builder = self.builder
         builder.place(self.begin)
-        for op in (self.ports, self.share):
+        for op in (self.ports, *self.shares):
             if op is not None:
                 builder.place(op)
         self.writer.place(None)
@@ -135,7 +150,7 @@ class TransferCommands:
         self.writer.wire()
         if self.instances > MAX_OUTSTANDING:
             builder.after(self.begin, self.end, back=MAX_OUTSTANDING, cause="queue")
-        for op in (self.ports, self.share, *self.writer.heads()):
+        for op in (self.ports, *self.shares, *self.writer.heads()):
             if op is not None:
                 builder.after(op, self.begin)
         for op in (self.ports, *self.writer.tails()):

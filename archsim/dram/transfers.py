@@ -68,7 +68,21 @@ class CommandMemory:
             groups=groups,
             banks=sizes["bank"] * sizes.get("rank", 1) * sizes.get("sid", 1),
         )
-        return CommandTransfer(self, stream, total, self._refresh_share_ps(stream))
+        gaps = Gaps(standard)
+        access, name = "RD" if direction == "read" else "WR", gaps.activate
+        spacing_ps = max(self.burst_ps, gaps.between(access, access, gaps.above_group))
+        step_ps = gaps.between(name, name, gaps.above_group)
+        window_ps = gaps.between(name, name, gaps.above_group, window=4)
+        rows = stream.num_sets * groups
+        opening_ps = rows * max(step_ps, -(-window_ps // 4))
+        by_rows = opening_ps > bursts * spacing_ps
+        return CommandTransfer(
+            memory=self,
+            stream=stream,
+            total_bursts=total,
+            refresh_ps=self._refresh_share_ps(stream, max(opening_ps, bursts * spacing_ps)),
+            pace_ps=opening_ps - rows * step_ps if by_rows else None,
+        )
 
     def refresh_cost_ps(self, access: str) -> int:
         """Return for how long a data bus stands still for one all-bank refresh, ps.
@@ -89,18 +103,14 @@ class CommandMemory:
         near_ps = gaps.between(access, access, gaps.above_group)
         return close_ps + closed_ps + open_ps + others - near_ps
 
-    def _refresh_share_ps(self, stream: RowStream) -> int:
-        """Return the time of refreshes that fall, on average, into a stream of row hits, ps."""
+    def _refresh_share_ps(self, stream: RowStream, taken_ps: int) -> int:
+        """Return the time of refreshes that fall, on average, into a time, ps."""
         if not self.refreshed:
             return 0
         standard = self.standard
-        access = "RD" if stream.direction == "read" else "WR"
-        spacing_ps = max(
-            self.burst_ps, Gaps(standard).between(access, access, Gaps(standard).above_group)
-        )
         interval_ps = standard.time_ps(standard.refresh.interval_ticks)
-        cost_ps = self.refresh_cost_ps(access)
-        return stream.bursts * spacing_ps * cost_ps // max(1, interval_ps - cost_ps)
+        cost_ps = self.refresh_cost_ps("RD" if stream.direction == "read" else "WR")
+        return taken_ps * cost_ps // max(1, interval_ps - cost_ps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +127,16 @@ class CommandTransfer:
         Bursts on all data buses.
     refresh_ps
         Share of refreshes, ps.
+    pace_ps
+        Where a stream of such transfers is bound by its activations: what four-activation windows
+        add to their distances, ps; None where it is bound by its bursts.
     """
 
     memory: CommandMemory
     stream: RowStream
     total_bursts: int
     refresh_ps: int
+    pace_ps: int | None
 
     @property
     def activations_per_row(self) -> int:

@@ -120,7 +120,7 @@ def test_transfers_behind_one_another_stream():
     assert tiny_ps > 1.5 * whole_ps  # rows are opened faster than banks and windows allow
 
 
-def controller_ps(standard, bursts, times, is_write):
+def controller_ps(standard, bursts, times, is_write, refresh):
     """Time of transfers in rows of their own through the event-driven controller."""
     sizes = {level.name: level.size for level in standard.levels}
     row_set = standard.num_data_buses * sizes.get("bankgroup", 1) * sizes["column"]
@@ -133,7 +133,7 @@ def controller_ps(standard, bursts, times, is_write):
     )
     controller = ControllerConfig(
         request_buffer_size=256,
-        refresh="none",
+        refresh=refresh,
         scheduler="fr-fcfs-row-hit",
         page_policy="closed-adaptive",
     )
@@ -146,19 +146,22 @@ def controller_ps(standard, bursts, times, is_write):
 @pytest.mark.parametrize("grade", GRADES, ids=lambda grade: grade[0])
 @pytest.mark.parametrize("bursts", [16, 64, 300, 1000])
 @pytest.mark.parametrize("action", ["read", "write"])
-def test_transfers_take_as_long_as_in_the_controller(grade, bursts, action):
-    times = 8000 // bursts
+@pytest.mark.parametrize(
+    ("refresh", "requests", "rel"), [("none", 8000, 3e-3), ("all-bank", 1 << 16, 0.01)]
+)
+def test_transfers_take_as_long_as_in_the_controller(grade, bursts, action, refresh, requests, rel):
+    times = requests // bursts
     hardware = machine(
         grade,
-        "components.dram.commands.refresh=none",
+        f"components.dram.commands.refresh={refresh}",
         "components.buffer.read_width=512 B",
         "components.buffer.write_width=512 B",
     )
     standard = command_machine(hardware).component("dram").command_standard
     program = one_transfer(hardware, bursts * standard.burst_bytes, action, times)
     found_ps = lowered_ps(program, hardware) - 75_000
-    expected_ps = controller_ps(standard, bursts, times, action == "write")
-    assert found_ps == pytest.approx(expected_ps, rel=0.003)
+    expected_ps = controller_ps(standard, bursts, times, action == "write", refresh)
+    assert found_ps == pytest.approx(expected_ps, rel=rel)
 
 
 @pytest.mark.parametrize(
