@@ -32,7 +32,11 @@ def mapper_class(einsum: Einsum) -> str:
 
 
 def cut(
-    cascade: Cascade, blocks: Sequence[Sequence[str]] = (), *, siblings: bool = False
+    cascade: Cascade,
+    blocks: Sequence[Sequence[str]] = (),
+    *,
+    siblings: bool = False,
+    attentions: Sequence[Sequence[str]] = (),
 ) -> tuple[Fragment, ...]:
     """Cut a cascade into fragments, in order.
 
@@ -48,13 +52,19 @@ def cut(
         Runs of neighbouring einsums, by name, that stay together for the mapper of products.
     siblings
         Whether neighbouring products stay together.
+    attentions
+        Runs of neighbouring einsums that stay together for the mapper of attention.
     """
-    block_of = {name: number for number, names in enumerate(blocks) for name in names}
+    block_of = {
+        name: (kind, number)
+        for kind, runs in ((GEMM, blocks), (ATTENTION, attentions))
+        for number, names in enumerate(runs)
+        for name in names
+    }
     fragments = []
 
     def key(einsum: Einsum) -> tuple[str, int]:
-        number = block_of.get(einsum.name)
-        return (mapper_class(einsum), -1) if number is None else (GEMM, number)
+        return block_of.get(einsum.name, (mapper_class(einsum), -1))
 
     for (kind, number), run in groupby(cascade.einsums, key=key):
         einsums = tuple(run)

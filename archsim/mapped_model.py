@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from archsim import registry
 from archsim.config.hashing import content_hash
 from archsim.errors import ConfigError, MappingError, nearest
-from archsim.fragments import GEMM, Fragment, cut
+from archsim.fragments import ATTENTION, GEMM, Fragment, cut
 from archsim.mapping import (
     BlockMapper,
     ClosedFormMapping,
@@ -280,11 +280,19 @@ class ModelMapper:
         return shortage
 
     def _cut(self, cascade: Cascade) -> tuple[Fragment, ...]:
-        """Cut a stage, with the blocks that the mapper of products takes whole."""
-        mapper = self.mappers.get(GEMM)
-        siblings = bool(getattr(mapper, "siblings", False))
-        blocks = mapper.blocks(cascade) if isinstance(mapper, BlockMapper) else ()
-        return cut(cascade, siblings=siblings, blocks=blocks)
+        """Cut a stage, with the blocks that mappers of products and of attention take whole."""
+        siblings = bool(getattr(self.mappers.get(GEMM), "siblings", False))
+        blocks = {
+            name: mapper.blocks(cascade)
+            for name, mapper in self.mappers.items()
+            if isinstance(mapper, BlockMapper)
+        }
+        return cut(
+            cascade,
+            blocks.get(GEMM, ()),
+            siblings=siblings,
+            attentions=blocks.get(ATTENTION, ()),
+        )
 
     def _key(self, workload: Workload) -> str:
         """Return the key under which the best residency of a pass is kept."""

@@ -84,6 +84,17 @@ class FlashMapper:
         reason = problem if isinstance(problem, str) else unsupported(problem, machine)
         if isinstance(problem, str) or reason is not None:
             raise MappingError(reason or "")
+        return self.map_problem(problem, machine, context, overlap=interleaved(options))
+
+    def map_problem(
+        self,
+        problem: AttentionProblem,
+        machine: Machine,
+        context: MapContext,
+        *,
+        overlap: bool = True,
+    ) -> FusemaxMapping | Infeasible:
+        """Map an attention that is known to be supported."""
         best: tuple[tuple[int, int], FusemaxPlan] | None = None
         shortage: Infeasible | None = None
         for shape in shapes(problem, machine):
@@ -97,7 +108,7 @@ class FlashMapper:
         if best is None:
             assert shortage is not None
             return shortage
-        return FusemaxMapping(best[1], interleaved(options))
+        return FusemaxMapping(best[1], overlap)
 
 
 def shapes(problem: AttentionProblem, machine: Machine) -> Iterator[TileShape]:

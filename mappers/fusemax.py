@@ -143,12 +143,23 @@ class FusemaxMapper:
             reason = unsupported(problem, machine, self.style)
         if isinstance(problem, str) or reason is not None:
             raise MappingError(reason or "")
-        plan = plan_attention(
-            problem, machine, self.style, context.placement, single=single_tile(options)
+        overlap = interleaved(options, default=self.style != "architecture")
+        return self.map_problem(
+            problem, machine, context, overlap=overlap, single=single_tile(options)
         )
-        if isinstance(plan, Infeasible):
-            return plan
-        return FusemaxMapping(plan, interleaved(options, default=self.style != "architecture"))
+
+    def map_problem(
+        self,
+        problem: AttentionProblem,
+        machine: Machine,
+        context: MapContext,
+        *,
+        overlap: bool = True,
+        single: bool = False,
+    ) -> FusemaxMapping | Infeasible:
+        """Map an attention that is known to be supported."""
+        plan = plan_attention(problem, machine, self.style, context.placement, single=single)
+        return plan if isinstance(plan, Infeasible) else FusemaxMapping(plan, overlap)
 
 
 def unsupported(problem: AttentionProblem, machine: Machine, style: Style) -> str | None:

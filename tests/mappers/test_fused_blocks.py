@@ -11,6 +11,7 @@ from archsim.fragments import cut
 from archsim.machine import load_hardware
 from archsim.mapping import Infeasible, MemoryCache
 from mappers.fused import FusedMapper, FusedMapping
+from mappers.fused_attention import FusedAttentionMapper
 from mappers.fused_block import find_blocks
 from mappers.fused_plan import FusedPlan, plan_block
 from tests.mappers.attention import context_on, makespan_ps
@@ -97,6 +98,28 @@ def test_a_block_that_fits_nowhere_is_infeasible():
     found = plan_block(block, part, machine, context_on(machine).placement)
     assert isinstance(found, Infeasible)
     assert found.need > found.have == 4096
+
+
+@pytest.mark.parametrize(("model", "causal"), [("llama3.2-1b", True), ("bert-base", False)])
+def test_attention_goes_through_its_projection_without_leaving_the_chip(model, causal):
+    mapper = FusedAttentionMapper()
+    cascade = layer(model, context=1024)
+    (names,) = mapper.blocks(cascade)
+    fragment = cascade.subset(names, "attention")
+    assert fragment.einsums[0].name == "scores"
+    assert names[-1] == "output_projection"
+    mapping = mapper.map(fragment, ARRAY, {}, context_on(ARRAY))
+    assert mapping.saved_bytes > 0
+    assert mapping.saved_ps >= 0
+    assert fragment.einsum("context").name in mapping.fused
+    program = mapping.program()
+    timing = run_program(program, path=False)
+    assert timing.makespan_ps == interpret(program).makespan_ps
+    counts = program.total_counts()
+    macs = sum(n for (name, action, _), n in counts.items() if (name, action) == ("array", "mac"))
+    assert macs >= fragment.macs()
+    if not causal:
+        assert macs < 1.05 * fragment.macs()
 
 
 def test_single_products_are_mapped_as_by_gemm():
