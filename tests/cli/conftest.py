@@ -56,6 +56,7 @@ def calls(monkeypatch):
         return replace(result, config={**CONFIG, "hardware": {"name": hardware}})
 
     def simulate_config(config, *, progress=None, observe=None) -> Result:
+        del progress, observe
         made.append({"config": config})
         return replace(feasible_result(), config=config)
 

@@ -17,7 +17,10 @@ def test_packaged_cascades_name_their_source_and_themselves():
 
 
 def test_einsums_come_in_any_order():
-    text = "name: n\nranks: {I: 3}\ntensors: {X: I}\neinsums:\n  - Z[i] = Y[i] * 2\n  - Y[i] = X[i] + 1\n"
+    text = (
+        "name: n\nranks: {I: 3}\ntensors: {X: I}\n"
+        "einsums:\n  - Z[i] = Y[i] * 2\n  - Y[i] = X[i] + 1\n"
+    )
     cascade = load_cascade(text).cascade
     assert [einsum.name for einsum in cascade.einsums] == ["Y", "Z"]
     assert cascade.execute({"X": [1.0, 2.0, 3.0]})["Z"].tolist() == [4.0, 6.0, 8.0]
