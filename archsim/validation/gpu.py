@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from archsim.errors import ConfigError, nearest
+from archsim.errors import ConfigError, NotRunError, nearest
 from archsim.validation.gpu_bars import bars_for
 from archsim.validation.scoring import statistics
 from archsim.validation.suite import Item, Outcome
@@ -118,6 +118,8 @@ class GpuSuite:
         if self.unseen is not None:
             others = sum(row.gpu != self.unseen for row in rows)
             rows = [row for row in rows if row.gpu == self.unseen]
+            if not rows:
+                raise NotRunError(f"{data} holds no row of {self.unseen} that can be scored")
             skipped[f"not of {self.unseen}"] += others
         records = shipped_records() if self.records is None else self.records
         without = frozenset({self.unseen} if self.unseen else ())

@@ -112,6 +112,8 @@ def test_an_unseen_gpu_uses_no_constants_of_its_own(tmp_path):
     assert {item.metric for item in outcome.items} == {UNSEEN}
     said = outcome.details[0]["constants"]
     assert "ampere-rtx" in said
+    with pytest.raises(NotRunError, match="holds no row of a40"):
+        SUITE.without("A40").run(path)
     with pytest.raises(ConfigError, match="unknown GPU; given 'abacus'"):
         SUITE.without("abacus")
 
