@@ -17,10 +17,8 @@ from workloads import load_workload
 
 def serving(kind):
     """Return the ids of the installed mappers of a class, as messages list them."""
-    found = (
-        name for name in registry.mappers.names() if kind in registry.mappers.get(name).classes
-    )
-    return ", ".join(sorted(found))
+    made = {name: registry.mappers.get(name) for name in registry.mappers.names()}
+    return ", ".join(name for name, make in sorted(made.items()) if kind in make().classes)
 
 
 def test_a_model_that_is_too_large_is_infeasible_with_need_and_have():
