@@ -11,7 +11,7 @@ from archsim.bench.measure import REPEATS, best_cpu_s, calibration_per_s, metric
 from archsim.cim.chip import ChipModel
 from archsim.cim.chip_file import load_chip
 from archsim.edgecim.chip import EdgeChip, edge_chip
-from archsim.edgecim.design import PUBLISHED, Designs, one_design
+from archsim.edgecim.design import EXTENDED, PUBLISHED, Designs, one_design
 from archsim.edgecim.evaluate import Job, evaluate
 from archsim.edgecim.model_shape import model_shape
 
@@ -44,6 +44,8 @@ def run(*, designs: int = DESIGNS, repeats: int = REPEATS) -> dict[str, object]:
     batch = PUBLISHED.designs(drawn)
     layers_s = best_cpu_s(lambda: evaluate(chip, batch, token), repeats)
     designs_s = best_cpu_s(lambda: evaluate(chip, batch, whole), repeats)
+    wide = EXTENDED.designs(np.random.default_rng(SEED).integers(0, EXTENDED.size, designs))
+    extended_s = best_cpu_s(lambda: evaluate(chip, wide, whole), repeats)
     model = ChipModel(load_chip(Path(macros.find_yaml("colonnade"))), anchored=True)
     points = model.chip.points
     macros_s = best_cpu_s(lambda: [model.predict(point) for point in points], repeats)
@@ -51,6 +53,7 @@ def run(*, designs: int = DESIGNS, repeats: int = REPEATS) -> dict[str, object]:
         ("layer_evaluations", designs * shape.layers / layers_s, "layers/s"),
         ("design_points_one_token", designs / layers_s, "designs/s"),
         ("design_points_128_tokens", designs / designs_s, "designs/s"),
+        ("extended_points_128_tokens", designs / extended_s, "designs/s"),
         ("macro_points", len(points) / macros_s, "points/s"),
     ]
     return {

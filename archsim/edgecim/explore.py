@@ -10,10 +10,11 @@ import numpy as np
 
 from archsim.edgecim.build import Floats
 from archsim.edgecim.chip import EdgeChip
-from archsim.edgecim.design import SPACES, Designs, Ints, Space, make_designs
+from archsim.edgecim.design import SPACES, Designs, Ints, Space, make_designs, one_design
 from archsim.edgecim.evaluate import Evaluation, Job, evaluate
 from archsim.edgecim.genetic import genetic_search
 from archsim.edgecim.pareto import merge_fronts
+from archsim.edgecim.published import OPTIMUM
 from archsim.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
@@ -175,9 +176,14 @@ def regrets(
             )
         near = costs <= costs[best] * (1.0 + NEAR)
         energy = explored.chip_j + (explored.dram_j if with_dram else 0.0)
+        own = _published_cost(chip, job, alpha, with_dram=with_dram)
         rows.append(
             {
                 "alpha": alpha,
+                "published": {
+                    "regret": own / float(costs[best]) - 1.0,
+                    "better": int((costs < own).sum()),
+                },
                 "optimum": explored.point(best),
                 "near": {
                     "designs": int(near.sum()),
@@ -190,6 +196,12 @@ def regrets(
             }
         )
     return rows
+
+
+def _published_cost(chip: EdgeChip, job: Job, alpha: float, *, with_dram: bool) -> float:
+    """Return what the published optimum costs; choices beyond it are the machine file's."""
+    found = evaluate(chip, one_design(**OPTIMUM), job)
+    return float(found.cost(alpha, with_dram=with_dram)[0])
 
 
 def _spread(values: Floats) -> float:

@@ -68,6 +68,20 @@ TOKENS_PER_J: Final = {
 """As above (Section V)."""
 
 
+OPTIMUM: Final = {
+    "clusters_v": 2,
+    "clusters_h": 3,
+    "tiles_v": 4,
+    "tiles_h": 2,
+    "tile_sets": 1,
+    "elements": 2,
+    "chip_bus_bits": 4096,
+    "cluster_bus_bits": 4096,
+    "tile_bus_bits": 4096,
+}
+"""Best design for LLaMA3.2-3B INT8 at alpha 0.5 (Section IV)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """An edge device as quoted.

@@ -8,28 +8,14 @@ from archsim.edgecim.chip import edge_chip
 from archsim.edgecim.energy import COMPONENTS as CHIP_PARTS
 from archsim.edgecim.evaluate import PARTS, Job, evaluate
 from archsim.edgecim.model_shape import model_shape
+from archsim.edgecim.published import MODELS
 from archsim.figures.figure import FigureData, FigureRequest, Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-MODELS: Final = (
-    "tinyllama-1.1b",
-    "llama3.2-1b",
-    "llama3.2-3b",
-    "phi-3.5-mini",
-    "qwen2.5-0.5b",
-    "qwen2.5-1.5b",
-    "qwen2.5-3b",
-    "smollm2-1.7b",
-    "smollm3-3b",
-    "qwen3-0.6b",
-    "qwen3-1.7b",
-    "qwen3-4b",
-)
-"""The twelve published models."""
-
 COMPONENTS: Final = (*CHIP_PARTS, "dram")
+"""Parts of the energy: the chip's, and the DRAM's apart from them."""
 
 COLUMNS: Final = ("model", "bits", "quantity", "part", "value", "unit")
 
@@ -86,7 +72,13 @@ class EdgeCimBreakdown:
                     axes.bar(places, values, 0.38, bottom, color=f"C{number}", label=label)
                     bottom = [low + value for low, value in zip(bottom, values, strict=True)]
             axes.set_ylabel("ms a token" if quantity == "time" else "mJ a token")
-            axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+            axes.legend(
+                title="left INT4, right INT8",
+                title_fontsize=7,
+                fontsize=7,
+                loc="center left",
+                bbox_to_anchor=(1.0, 0.5),
+            )
             axes.grid(axis="x", visible=False)
         panels[1].set_xticks(range(len(MODELS)), MODELS, rotation=25, ha="right", fontsize=7)
 
