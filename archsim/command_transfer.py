@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from archsim.accounting import MEMORY_TAG
 from archsim.dram.gaps import Gaps
-from archsim.dram.streams_writer import Labels, StreamWriter
+from archsim.dram.streams_writer import MAX_BACK, Labels, StreamWriter
 from archsim.units import PS_PER_S
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from archsim.program import CountKey, OpRef, Program, ProgramBuilder, ResourceRef
 
 
-MAX_OUTSTANDING: Final = 16
-"""Transfers of one operation that may be under way at a time: descriptors of a DMA engine
-(estimate). Their bursts stand in line in any case; this bounds how far requests run ahead."""
+MAX_WAITING: Final = 4
+"""Transfers of one operation whose requests wait at the memory at a time (estimate). Their bursts
+stand in line in any case; this bounds how far requests run ahead of them."""
 
 
 class TransferCommands:
@@ -148,12 +148,14 @@ class TransferCommands:
     def _wire(self) -> None:
         builder = self.builder
         self.writer.wire()
-        if self.instances > MAX_OUTSTANDING:
-            builder.after(self.begin, self.end, back=MAX_OUTSTANDING, cause="queue")
+        last, times = self.writer.last()
+        if self.instances > MAX_WAITING and times * MAX_WAITING <= MAX_BACK:
+            back = times * MAX_WAITING
+            builder.after(self.begin, last, back=back, anchor="start", cause="queue")
         for op in (self.ports, *self.shares, *self.writer.heads()):
             if op is not None:
                 builder.after(op, self.begin)
-        for op in (self.ports, *self.writer.tails()):
+        for op in (self.ports, *(op for op, _ in self.writer.tails())):
             if op is not None:
                 builder.after(
                     self.end,
@@ -176,8 +178,8 @@ class TransferCommands:
         """
         builder = self.builder
         if access == self.action:
-            for op in self.writer.tails():
-                builder.after(marker, op, anchor="start")
+            for op, last_ps in self.writer.tails():
+                builder.after(marker, op, anchor="start", delay=last_ps)
             return
         gaps = Gaps(self.memory.command_standard)
         before, after = ("WR", "RD") if access == "write" else ("RD", "WR")

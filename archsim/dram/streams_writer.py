@@ -21,6 +21,12 @@ MAX_BACK = 4096
 """Farthest instance that a wait can look back to."""
 
 
+OPENERS = ("first", "run", "rest")
+"""Operations that begin with the first burst of a set: that burst, all of a set, what is left."""
+
+BURSTS = (*OPENERS, "burst")
+"""Operations that move data."""
+
 BANDWIDTH_BOUND = 0.02
 """Share of the distance of bursts by which it may exceed that at the peak bandwidth and still
 count as set by it: clocks are rounded."""
@@ -39,8 +45,9 @@ class Labels:
     counts
         Actions counted by each ``activate`` and ``refresh``, by that name.
     auto_precharge
-        Rows close by themselves with their last burst; otherwise by a command before their bank
-        opens another one.
+        Rows close by themselves with their last burst, and all bursts of a set are one operation,
+        as nothing comes between them; otherwise rows close by a command before their bank opens
+        another one, and each burst is an operation.
     bank_slots
         Activations in flight on a data bus, one for each bank; 0 for the banks of the stream.
     data
@@ -118,13 +125,28 @@ class StreamWriter:
         """Return the operations that hold back all others: they wait for what comes before."""
         return [self._made[kind, bus] for kind, bus in self._made if kind == "activate"]
 
-    def tails(self) -> list[OpRef]:
-        """Return the operations whose results are the stream's."""
-        return [op for (kind, _), op in self._made.items() if kind in ("first", "burst")]
+    def tails(self) -> list[tuple[OpRef, int]]:
+        """Return the operations whose results are the stream's; ps from start to last burst."""
+        return [
+            (op, (self._length(kind) - 1) * self.spacing_ps)
+            for (kind, _), op in self._made.items()
+            if kind in BURSTS
+        ]
 
     def firsts(self) -> list[OpRef]:
-        """Return the operations that are the first burst of each set."""
-        return [op for (kind, _), op in self._made.items() if kind == "first"]
+        """Return the operations that begin with the first burst of a set."""
+        return [op for (kind, _), op in self._made.items() if kind in OPENERS]
+
+    def last(self) -> tuple[OpRef, int]:
+        """Return the operation of the last bursts, and how often one stream runs it."""
+        stream = self.stream
+        if stream.last_bursts < stream.set_bursts:
+            return self._made["rest", 0], 1
+        return self._made["run", 0], stream.num_sets
+
+    def _length(self, kind: str) -> int:
+        """Return the bursts of one operation."""
+        return {"run": self.stream.set_bursts, "rest": self.stream.last_bursts}.get(kind, 1)
 
     @property
     def spacing_ps(self) -> int:
@@ -193,6 +215,10 @@ class StreamWriter:
                     place(self._op("precharge", bus))
             for bus in self._buses:
                 place(self._op("activate", bus))
+        if self.labels.auto_precharge:
+            for bus in self._buses:
+                place(self._op("run" if bursts == self.stream.set_bursts else "rest", bus))
+            return
         for bus in self._buses:
             place(self._op("first", bus))
         if bursts > 1:
@@ -210,26 +236,32 @@ class StreamWriter:
     def _op(self, kind: str, bus: int) -> OpRef:
         """Return an operation, making it on first use: what is never placed must not exist."""
         if (kind, bus) not in self._made:
-            causes = {"first": "bandwidth", "burst": "bandwidth"}
+            causes = dict.fromkeys(BURSTS, "bandwidth")
             causes.update({"refresh": "refresh", "close": "refresh", "switch": "turnaround"})
             self._made[kind, bus] = self.builder.op(
                 f"{self.labels.prefix}{kind} {bus}",
                 holds=self._holds(kind, bus),
                 occupancy_expr=self._expressions(kind),
-                latency=self.latency_ps if kind in ("first", "burst") else 0,
+                latency=self._latency_ps(kind),
                 cause=causes.get(kind, "activation"),
                 tags=self.labels.tags,
                 counts=self.labels.counts.get(kind),
             )
         return self._made[kind, bus]
 
+    def _latency_ps(self, kind: str) -> int:
+        if kind not in BURSTS:
+            return 0
+        return (self._length(kind) - 1) * self.spacing_ps + self.latency_ps
+
     def _holds(self, kind: str, bus: int) -> list[tuple[ResourceRef, int]]:
         gaps, name = self.gaps, self.gaps.activate
-        if kind in ("first", "burst"):
+        if kind in BURSTS:
+            count = self._length(kind)
             column_ps = self.labels.sharing * gaps.bus_ps(self.access)
             return [
-                (self._data(bus), self.spacing_ps),
-                (self._resource("column commands"), column_ps),
+                (self._data(bus), count * self.spacing_ps),
+                (self._resource("column commands"), count * column_ps),
             ]
         if kind == "switch":
             return [(self._data(bus), self._switch_ps())]
@@ -250,11 +282,11 @@ class StreamWriter:
     def _expressions(self, kind: str) -> list[str | None] | None:
         """Return the expression of each hold of a burst, if the peak bandwidth sets its time."""
         apart_ps = self.spacing_ps - self.labels.burst_ps
-        if kind not in ("first", "burst") or apart_ps > BANDWIDTH_BOUND * self.spacing_ps:
+        if kind not in BURSTS or apart_ps > BANDWIDTH_BOUND * self.spacing_ps:
             return None
-        burst = self.labels.burst_expr
-        if burst is None:
+        if self.labels.burst_expr is None:
             return None
+        burst = f"{self._length(kind)} * {self.labels.burst_expr}"
         slot_ps = self.labels.sharing * self.gaps.bus_ps(self.access)
         return [burst, f"{slot_ps} / {self.labels.burst_ps} * ({burst})"]
 
@@ -311,6 +343,8 @@ class StreamWriter:
             self._after(activate, precharge, 1, gaps.between("PREpb", name, "bank"), "activation")
         closing_ps = gaps.between(word, to, "bank")
         if stream.num_sets > stream.banks:
+            run_ps = others * self.spacing_ps + closing_ps
+            self._after(target, ("run", bus), stream.banks, run_ps, "activation")
             self._after(target, ("burst", bus), last, closing_ps, "activation")
             if not others:
                 self._after(target, ("first", bus), stream.banks, closing_ps, "activation")
@@ -338,7 +372,8 @@ class StreamWriter:
         open_ps = gaps.between(name, self.access, "bank")
         for group, ahead_ps in enumerate(opening):
             gap_ps = open_ps + behind_ps - ahead_ps
-            self._after(("first", bus), ("activate", bus), groups - group, gap_ps, "activation")
+            for kind in OPENERS:
+                self._after((kind, bus), ("activate", bus), groups - group, gap_ps, "activation")
 
     def _wire_refresh(self, bus: int) -> None:
         gaps, name = self.gaps, self.gaps.activate
