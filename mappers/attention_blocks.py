@@ -103,6 +103,15 @@ class SuperBlock:
     blocks: tuple[RowBlock, ...]
     runs: tuple[tuple[int, int], ...]
 
+    def steps_behind(self, place: int) -> int:
+        """Return how many tiles of the group follow the last one of one of its blocks."""
+        stop = self.blocks[place].stop
+        found = 0
+        for number, other in enumerate(self.blocks):
+            same_row = number > place and other.first < stop <= other.stop
+            found += int(same_row) + max(0, other.stop - max(stop, other.first))
+        return found
+
     @property
     def num_rows(self) -> int:
         """Key tiles streamed."""

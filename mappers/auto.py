@@ -62,6 +62,12 @@ class AutoMapping:
         names = (problem.scores, *problem.softmax, problem.context)
         return tuple(name for name in names if name != problem.last)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return for the report why this was chosen, and what it takes for granted."""
+        told = (*reasons(self.found), *assumptions(self.plan, self.rescaled))
+        return tuple(f"mapper auto: {sentence}" for sentence in told)
+
     def program(self) -> Program:
         """Return the engine program, tile by tile."""
         return program_of(self.plan)
@@ -77,12 +83,13 @@ class AutoMapping:
             "mapper": self.mapper,
             **self.plan.to_json(),
             "search": {
-                "candidates": found.candidates,
+                "tiles": found.tiles,
+                "planned": found.planned,
                 "engine_runs": found.runs,
                 "complete": found.is_complete,
             },
             "reasons": list(reasons(found)),
-            "assumptions": list(assumptions(self.plan, found, self.rescaled)),
+            "assumptions": list(assumptions(self.plan, self.rescaled)),
         }
 
 

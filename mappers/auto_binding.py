@@ -13,7 +13,7 @@ tasks with a choice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Literal
 
@@ -45,6 +45,8 @@ class Costs:
         What, of which attention, where, in which tiles.
     rescaled
         Share of the tiles in which a running maximum changes and sums are corrected.
+    known
+        Works found so far.
     """
 
     graph: TaskGraph
@@ -52,6 +54,7 @@ class Costs:
     machine: Machine
     shape: TileShape
     rescaled: float = 1.0
+    known: dict[tuple[object, ...], Work | None] = field(default_factory=dict, compare=False)
 
     @property
     def array(self) -> BoundSystolicArray:
@@ -96,6 +99,21 @@ class Costs:
 
     def work(self, task: Task, unit: Unit) -> Work:
         """Return the work of a task on a unit, without what its values cost on their way."""
+        key = (task.name, unit)
+        if key not in self.known:
+            self.known[key] = self._work(task, unit)
+        found = self.known[key]
+        assert found is not None
+        return found
+
+    def port(self, action: str, parts: tuple[tuple[int, str], ...]) -> Work | None:
+        """Return the work of reading or writing some bytes of the buffer."""
+        key = (action, parts)
+        if key not in self.known:
+            self.known[key] = port_work(self.machine, action, parts)
+        return self.known[key]
+
+    def _work(self, task: Task, unit: Unit) -> Work:
         number = self.problem.number
         held = (self.shape.keys, self.shape.columns)
         if unit == "held":
@@ -151,6 +169,13 @@ class Costs:
 
     def entry(self) -> Work:
         """Return the work of shifting a tile of scores into the array, a row a cycle."""
+        if ("entry",) not in self.known:
+            self.known["entry",] = self._entry()
+        found = self.known["entry",]
+        assert found is not None
+        return found
+
+    def _entry(self) -> Work:
         held = (self.shape.keys, self.shape.columns)
         service = self.array.held_product(*held, 1, self.problem.number)
         cycles = self.array.law.rows
@@ -205,18 +230,16 @@ class BoundTile:
     def busy_ps(self, tasks: tuple[Task, ...]) -> dict[str, int]:
         """Return the time that some tasks take of every resource, buffer ports included."""
         found: dict[str, int] = {}
-        for task in tasks:
-            for work in (self.works[task.name], *self.ports((task,))):
-                for resource, ps, _ in work.holds:
-                    found[resource] = found.get(resource, 0) + ps
+        for work in (*(self.works[task.name] for task in tasks), *self.ports(tasks)):
+            for resource, ps, _ in work.holds:
+                found[resource] = found.get(resource, 0) + ps
         return found
 
     def ports(self, tasks: tuple[Task, ...]) -> tuple[Work, ...]:
         """Return what some tasks read and write in the buffer, as up to two works."""
-        machine = self.costs.machine
-        reads = [part for task in tasks for part in self.reads[task.name]]
-        writes = [part for task in tasks for part in self.writes[task.name]]
-        found = (port_work(machine, "read", reads), port_work(machine, "write", writes))
+        reads = tuple(part for task in tasks for part in self.reads[task.name])
+        writes = tuple(part for task in tasks for part in self.writes[task.name])
+        found = (self.costs.port("read", reads), self.costs.port("write", writes))
         return tuple(work for work in found if work is not None)
 
     def array_held(self, name: str) -> bool:
@@ -305,7 +328,7 @@ def assemble(costs: Costs, units: Binding) -> BoundTile:
             amount = _read(costs, units, task, tensor)
             if amount is not None:
                 reads[task.name].append(amount)
-                if amount == (tile_bytes, score) and _enters(costs, units, task, tensor):
+                if _scores(graph, tensor) and _enters(costs, units, task, tensor):
                     works[task.name] = in_turn([costs.entry(), works[task.name]], "compute")
         if task.state and not task.per_block:
             number = problem.statistic
@@ -330,6 +353,11 @@ def _leaving(costs: Costs, work: Work) -> Work:
     grown = longer - ps
     holds = ((resource, longer, expression if not grown else None),)
     return replace(work, holds=holds, latency_ps=work.latency_ps + grown, latency_expr=None)
+
+
+def _scores(graph: TaskGraph, tensor: str) -> bool:
+    """Whether a tensor has a value for every score."""
+    return any(task.writes == tensor and task.makes_scores for task in graph.tasks)
 
 
 def _maker(graph: TaskGraph, tensor: str, phase: int) -> Task | None:

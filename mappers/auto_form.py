@@ -2,8 +2,8 @@
 
 With software pipelining nothing else counts in steady state: a traversal of N tiles and B row
 blocks takes max over the units of (N times what a tile takes, plus B times what ends a block), not
-less than N intervals of its modulo schedule. Traversals of a group follow one another; the traffic
-of all of them runs beside.
+less than N times the bounds of its initiation interval. Traversals of a group follow one another;
+the traffic of all of them runs beside.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def closed_form(plan: AutoPlan) -> ClosedForm:
             _add(plan, part, task, plan.num_tiles)
         for task in plan.graph.tails if number == last else ():
             _add(plan, part, task, plan.num_blocks)
-        compute_ps += max(*part.busy_ps.values(), plan.num_tiles * found.interval_ps)
+        least_ps = max(found.resource_ps, found.recurrence_ps)
+        compute_ps += max(*part.busy_ps.values(), plan.num_tiles * least_ps)
         tally.include(part)
     times = [(compute_ps, "compute")]
     times += [(busy, "bandwidth") for _, busy in sorted(tally.busy_ps.items())]

@@ -158,12 +158,13 @@ class Operations:
             tick = self._tick(phase, need.source, 0 if whole else wait.ps, whole, ticks)
             back = self._steps(phase, need) + int(order[need.source] < order[need.target])
             self.builder.after(phase.ops[need.target], tick, back=min(max(back, 1), MAX_BACK))
-        first, last = phase.ops[phase.schedule.order[0]], self._last(phase)
-        first = phase.ops[min(phase.schedule.starts_ps, key=phase.schedule.starts_ps.__getitem__)]
+        starts, last = phase.schedule.starts_ps, self._last(phase)
+        first = phase.ops[min(starts, key=starts.__getitem__)]
         for port in phase.ports:
             anchor = last if port is phase.ports[-1] and len(phase.ports) > 1 else first
+            # A step's operands may be read, and its results written, one step early or late.
             self.builder.after(port, anchor, anchor="start")
-            self.builder.after(anchor, port)
+            self.builder.after(anchor, port, back=2)
 
     def _last(self, phase: PhaseOperations) -> OpRef:
         starts = phase.schedule.starts_ps
@@ -227,7 +228,7 @@ class Operations:
         for phase, task in readers:
             builder.after(phase.ops[task.name], self.loads["query"])
         phase, task = readers[-1]
-        back = plan.together if phase.number == 0 and len(self.phases) == 1 else 1
+        back = plan.together * plan.query_sets if plan.runs_on else 1
         self._taken(self.loads["query"], phase, task, back=min(back, MAX_BACK))
 
     def _taken(self, target: OpRef, phase: PhaseOperations, task: Task, *, back: int = 1) -> None:

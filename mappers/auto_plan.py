@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Stream = Literal["key", "value"]
 """What streams by, a tile at a time."""
 
+MOST_AHEAD = 8
+"""Short groups of tiles under way at once (a choice: estimate)."""
+
 DOUBLE = 2
 """Tiles of a stream that have room: one in use, one on its way."""
 
@@ -44,6 +47,8 @@ class AutoPlan:
         Groups of row blocks, in order.
     placement
         Homes of the tensors.
+    most_stages
+        Deepest stage allowed, to save room; None: as deep as the tiles allow.
     """
 
     form: str
@@ -51,6 +56,7 @@ class AutoPlan:
     together: int
     supers: tuple[SuperBlock, ...]
     placement: Placement
+    most_stages: int | None = None
 
     @property
     def problem(self) -> AttentionProblem:
@@ -79,12 +85,64 @@ class AutoPlan:
 
     @cached_property
     def schedules(self) -> tuple[ModuloSchedule, ...]:
-        """Modulo schedule of every traversal; no deeper than the fewest tiles of a group."""
+        """Modulo schedule of every traversal; no deeper than the tiles that it runs over."""
         least = min(item.num_tiles for item in self.supers)
+        if self.runs_on and len(self.supers) == 1:
+            least *= min(MOST_AHEAD, self.problem.groups)
+        most = least if self.most_stages is None else min(least, self.most_stages)
         return tuple(
-            schedule_phase(self.tile, number, self.least_width, least)
+            schedule_phase(self.tile, number, self.least_width, most)
             for number in range(self.graph.num_phases)
         )
+
+    @property
+    def runs_on(self) -> bool:
+        """Whether the pipeline runs on from group to group: no later traversal needs its end."""
+        return self.graph.num_phases == 1
+
+    @cached_property
+    def lookback(self) -> int:
+        """Groups that start before the last tile of a group is finished."""
+        if not self.runs_on or len(self.supers) > 1:
+            return 1
+        return max(1, -(-self.schedules[0].depth // self.num_tiles))
+
+    @cached_property
+    def end_shift(self) -> int | None:
+        """Step of a group from which on the blocks of the one before are ended, one a step.
+
+        Notes
+        -----
+        None if they cannot be ended one a step: block j is ended in step j + shift. By then it
+        must have had its last stage, and its place must not yet be taken by block j of the group.
+        """
+        supers, found = self.supers, self.schedules[-1]
+        number = len(supers[0].blocks)
+        tails = {task.name for task in self.graph.tails}
+        read = {source for source, target in self.graph.waits if target in tails}
+        if not read or not self.runs_on or self.lookback > 1:
+            return None
+        shift = 0
+        for item in supers:
+            if len(item.blocks) != number or item.runs[0][0] != number:
+                return None
+            behind = (found.depth - place - item.steps_behind(place) for place in range(number))
+            shift = max(shift, *behind)
+        if any(item.num_tiles < number + shift for item in supers):
+            return None
+        return shift if shift <= min(found.stages[name] for name in read) else None
+
+    @property
+    def state_sets(self) -> int:
+        """Copies of what lives from tile to tile: groups under way at once."""
+        if not self.runs_on or self.end_shift is not None:
+            return 1
+        return self.lookback + 1
+
+    @property
+    def query_sets(self) -> int:
+        """Copies of the queries: a single row block is fetched ahead."""
+        return DOUBLE if self.together == 1 and self.runs_on else 1
 
     @property
     def num_tiles(self) -> int:
@@ -123,7 +181,7 @@ class AutoPlan:
     def footprint_bytes(self) -> int:
         """Bytes used of the innermost level."""
         size = TileBytes.of(self.problem, self.shape)
-        found = self.together * block_bytes(self.tile)
+        found = self.together * block_bytes(self.tile, self.query_sets, self.state_sets)
         for stream in ("key", "value"):
             used = any(stream in self.streams(p) for p in range(self.graph.num_phases))
             each = size.key if stream == "key" else size.value
@@ -188,8 +246,15 @@ class AutoPlan:
         }
 
 
-def block_bytes(tile: BoundTile) -> int:
+def block_bytes(tile: BoundTile, query_sets: int = 1, state_sets: int = 1) -> int:
     """Return the bytes that a row block keeps: queries, what lives from tile to tile, held scores.
+
+    Parameters
+    ----------
+    tile
+        The bound tile.
+    query_sets, state_sets
+        Copies of queries, and of what lives from tile to tile.
 
     Notes
     -----
@@ -197,10 +262,10 @@ def block_bytes(tile: BoundTile) -> int:
     """
     costs = tile.costs
     problem, shape = costs.problem, costs.shape
-    found = problem.query.format.bytes(shape.columns * problem.depth)
+    found = query_sets * problem.query.format.bytes(shape.columns * problem.depth)
     states = {task.writes: task for task in costs.graph.tasks if task.state}
     for task in states.values():
-        found += problem.statistic.bytes(costs.extent(task.result))
+        found += state_sets * problem.statistic.bytes(costs.extent(task.result))
     whole = -(-problem.keys // shape.keys) * shape.keys
     return found + len(costs.graph.kept) * problem.score.bytes(shape.columns * whole)
 
@@ -235,21 +300,29 @@ def plan(form: str, tile: BoundTile, placement: Placement) -> AutoPlan | Infeasi
     """
     costs = tile.costs
     machine, shape = costs.machine, costs.shape
-    blocks = row_blocks(costs.problem, shape.keys, shape.columns)
     room = placement.available_bytes.get(machine.innermost)
-    least: AutoPlan | None = None
-    for together in shares(len(blocks)):
-        if room is not None and together * block_bytes(tile) > room and together > 1:
-            continue
-        least = AutoPlan(form, tile, together, super_blocks(blocks, together), placement)
-        if room is None or least.footprint_bytes <= room:
-            return least
-    assert least is not None
+    each = block_bytes(tile)
     kept = f" with its {' and '.join(costs.graph.kept)} held" if costs.graph.kept else ""
-    return Infeasible(
-        machine.innermost,
-        least.footprint_bytes,
-        room or 0,
-        "B",
-        f"{form}: a row block of {shape.columns} queries{kept} beside tiles of {shape.keys} keys",
-    )
+    what = f"a row block of {shape.columns} queries{kept}"
+    if room is not None and each > room:
+        return Infeasible(machine.innermost, each, room, "B", what)
+    blocks = row_blocks(costs.problem, shape.keys, shape.columns)
+    most = len(blocks) if room is None else room // each
+    need = each
+    for together, most_stages in _choices(len(blocks), most):
+        supers = super_blocks(blocks, together)
+        made = AutoPlan(form, tile, together, supers, placement, most_stages)
+        need = made.footprint_bytes
+        if room is None or need <= room:
+            return made
+    detail = f"{what} beside tiles of {shape.keys} keys"
+    return Infeasible(machine.innermost, need, room or 0, "B", detail)
+
+
+def _choices(number: int, most: int) -> Iterator[tuple[int, int | None]]:
+    """Yield (row blocks together, deepest stage): deep pipelines first, then shallow ones."""
+    for together in shares(number):
+        if together <= most:
+            yield together, None
+    for stages in (3, 2, 1, 0):
+        yield 1, stages

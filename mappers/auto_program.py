@@ -35,8 +35,11 @@ class _Writer:
         self.plan = plan
         self.builder = ProgramBuilder("auto")
         self.made = Operations(plan, self.builder)
-        self.runs_on = len(self.made.phases) == 1
-        self.shift = end_shift(plan) if self.runs_on else None
+        self.runs_on = plan.runs_on
+        self.shift = plan.end_shift
+        # Where a group ends the one `lookback` groups before: behind so many of its steps.
+        tiles = plan.num_tiles if plan.lookback > 1 else 0
+        self.due = self.made.last.depth - (plan.lookback - 1) * tiles
         number = len(plan.supers[0].blocks)
         # Steps of a group that are written out or differ from those of its steady state.
         self.opening = 0 if self.shift is None else number + self.shift
@@ -48,6 +51,9 @@ class _Writer:
             with self.builder.loop(groups, "heads"):
                 self._head(None)
             return self.builder.build()
+        if plan.lookback > 1:
+            self._short_heads(plan.lookback)
+            return self.builder.build()
         self._head(None)
         if groups > 1:
             with self.builder.loop(groups - 1, "heads"):
@@ -55,6 +61,20 @@ class _Writer:
         self._empty(self.made.last)
         self._results(len(plan.supers[-1].blocks))
         return self.builder.build()
+
+    def _short_heads(self, ahead: int) -> None:
+        """Place heads of fewer tiles than the pipeline has stages: several are under way."""
+        plan, phase = self.plan, self.made.last
+        (item,), groups = plan.supers, self.plan.problem.groups
+        counts = [count for _, count in item.runs]
+        first = min(ahead, groups)
+        for number in range(first):
+            self._super(phase, item, counts, None, base=number * plan.num_tiles)
+        if groups > first:
+            with self.builder.loop(groups - first, "heads"):
+                self._super(phase, item, counts, item)
+        self._empty(phase)
+        self._results(first * len(item.blocks))
 
     def _head(self, before: SuperBlock | None) -> None:
         """Place all row blocks of one pair of keys and values."""
@@ -111,16 +131,17 @@ class _Writer:
         item: SuperBlock,
         counts: Sequence[int | DependentTrip],
         before: SuperBlock | None,
+        base: int = 0,
     ) -> None:
-        """Place one traversal of row blocks that share a stream."""
+        """Place one traversal of row blocks that share a stream, behind some steps of others."""
         done = 0
         peels = _peels(item, self._lead(phase))
         for number, ((width, _), peel) in enumerate(zip(item.runs, peels, strict=True)):
             count = counts[number]
             for row in range(peel):
                 opening = number == 0 and row == 0
-                self._row(phase, item, width, done, before, opening=opening)
-                due = done < phase.depth <= done + width or (phase.depth == 0 and opening)
+                self._row(phase, item, width, done, before, opening=opening, base=base)
+                due = done < self.due <= done + width or (self.due == 0 and opening)
                 done += width
                 if due and before is not None and self.shift is None:
                     self._results(len(before.blocks))
@@ -144,6 +165,7 @@ class _Writer:
         before: SuperBlock | None,
         *,
         opening: bool,
+        base: int = 0,
     ) -> None:
         """Place one key tile over its row blocks, step by step while the pipeline turns over."""
         self._load_tile(phase)
@@ -151,9 +173,9 @@ class _Writer:
         ends = range(0)
         if self.shift is not None and before is not None:
             ends = range(self.shift - done, self.opening - done)
-        ramp = range(max(0, phase.depth - done) if before is None else 0)
+        ramp = range(max(0, phase.depth - base - done) if before is None else 0)
         for steps in _spans(width, (ramp.stop, ends.start, ends.stop), one_by_one=len(ramp)):
-            number = done + steps.start if steps.start in ramp else None
+            number = base + done + steps.start if steps.start in ramp else None
             if len(steps) == 1:
                 self._opening_step(phase, opens, steps.start in ends, number)
                 continue
@@ -219,46 +241,11 @@ class _Writer:
         self._transfer("result")
 
 
-def end_shift(plan: AutoPlan) -> int | None:
-    """Return from which step of a group on the row blocks of the one before are ended, one a step.
-
-    Returns
-    -------
-    int or None
-        None if they cannot be ended one a step: block j is ended in step j + shift. By then it
-        must have had its last stage, and its place must not yet be taken by block j of the group.
-    """
-    supers, found = plan.supers, plan.schedules[-1]
-    number = len(supers[0].blocks)
-    read = {source for source, target in plan.graph.waits if plan.graph.task(target).per_block}
-    if not read:
-        return None
-    shift = 0
-    for item in supers:
-        if len(item.blocks) != number or item.runs[0][0] != number:
-            return None
-        if item.num_tiles < 2 * number:
-            return None
-        behind = (found.depth - place - _steps_behind(item, place) for place in range(number))
-        shift = max(shift, *behind)
-    return shift if shift <= min(found.stages[name] for name in read) else None
-
-
 def _spans(width: int, edges: Sequence[int], *, one_by_one: int) -> Sequence[range]:
     """Return the steps of a row in spans without an edge inside, the first ones singly."""
     cuts = {0, width, *range(min(one_by_one, width)), *(e for e in edges if 0 < e < width)}
     ordered = sorted(cuts)
     return [range(first, last) for first, last in pairwise(ordered)]
-
-
-def _steps_behind(item: SuperBlock, place: int) -> int:
-    """Return the steps of a group that follow the last tile of one of its blocks."""
-    stop = item.blocks[place].stop
-    found = 0
-    for number, other in enumerate(item.blocks):
-        same_row = number > place and other.first < stop <= other.stop
-        found += int(same_row) + max(0, other.stop - max(stop, other.first))
-    return found
 
 
 def _peels(item: SuperBlock, depth: int) -> list[int]:

@@ -57,26 +57,24 @@ def limit(plan: AutoPlan) -> str:
     return f"{first} is the busiest unit, {second} is busy for {next_most / most:.0%} of its time"
 
 
-def assumptions(plan: AutoPlan, found: Search, rescaled: float) -> Iterator[str]:
-    """Yield what the mapping takes for granted, and the reasons in one sentence each."""
-    for reason in reasons(found):
-        yield f"auto: {reason}"
+def assumptions(plan: AutoPlan, rescaled: float) -> Iterator[str]:
+    """Yield what a plan takes for granted."""
     actions = {action for task in plan.graph.tasks for action in task.operations}
     on_vector = [t for t in plan.graph.tasks if plan.tile.units[t.name] == "vector"]
     if any("mac" in task.operations and task.kind == "map" for task in on_vector):
         yield (
-            "auto: running sums are corrected and added to in one multiply-add of the 1D unit "
+            "running sums are corrected and added to in one multiply-add of the 1D unit "
             "(one rounding instead of two)"
         )
     if "div" in actions and _uses_reciprocal(plan):
-        yield "auto: one reciprocal per row of the result instead of a division per value"
+        yield "one reciprocal per row of the result instead of a division per value"
     if rescaled < 1.0:
         yield (
-            f"auto: running maxima change in {rescaled:.3g} of the tiles (option rescaled); sums "
+            f"running maxima change in {rescaled:.3g} of the tiles (option rescaled); sums "
             "are corrected only there. This depends on the data"
         )
     if plan.problem.mask is not None:
-        yield "auto: tiles that the mask removes whole are not visited; others are computed whole"
+        yield "tiles that the mask removes whole are not visited; others are computed whole"
 
 
 def _uses_reciprocal(plan: AutoPlan) -> bool:

@@ -1,21 +1,27 @@
 """Search of mapper auto: every form, tile and binding, pruned by bounds, proved by the engine.
 
 A candidate is a form with a tile shape; its binding is the best of all (branch and bound), its row
-blocks together as many as fit, its pipeline the modulo schedule. Its lower bound is the busiest
-resource over the whole attention: array, 1D unit, buffer ports, memory traffic. Candidates are run
-on the engine in order of their bounds until no bound is below the best time found.
+blocks together as many as fit, its pipeline the modulo schedule. Candidates wait in order of a
+lower bound on their time:
+
+1. at first the tiles that the visible scores need at least, times the busiest unit of a tile;
+2. once planned, the busiest resource over the whole attention: units, buffer ports, memory traffic;
+3. then the engine runs them, until no bound is below the best time found.
+
+So nothing is planned, and nothing run, that cannot be faster than what was found.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from archsim.mapping import Infeasible
-from mappers.auto_binding import Costs, bind
+from mappers.auto_binding import BoundTile, Costs, bind
 from mappers.auto_form import closed_form, lower_bound_ps
-from mappers.auto_forms import forms
+from mappers.auto_forms import Form, forms
 from mappers.auto_plan import AutoPlan, plan
 from mappers.auto_tiles import shapes
 
@@ -26,11 +32,11 @@ if TYPE_CHECKING:
     from mappers.attention_problem import AttentionProblem
     from workloads import Cascade
 
-CLOSE = 0.005
+CLOSE = 0.001
 """Candidates whose bound is less than this share below the best time are not run (a choice)."""
 
-MAX_RUNS = 12
-"""Most candidates run on the engine (a choice: estimate; most searches end after two)."""
+MAX_RUNS = 16
+"""Most candidates run on the engine (a choice: estimate; most searches end after three)."""
 
 
 @dataclass(frozen=True)
@@ -52,23 +58,46 @@ class Search:
         The fastest plan; None if nothing fits.
     time_ps
         Its time on the engine, alone.
-    candidates, runs
-        Candidates with a bound, and those run on the engine.
+    tiles, planned, runs
+        Bound tiles considered, those planned, and those run on the engine.
     of_form
-        Best bound of each form, with what it is for.
+        Best plan of each form.
     refused
-        First shortage of each form that does not fit with any tile.
+        Least shortage of each form that does not fit with any tile.
     is_complete
         Whether every other candidate is proved no faster, but for `CLOSE`.
     """
 
     best: Candidate | None = None
     time_ps: int = 0
-    candidates: int = 0
+    tiles: int = 0
+    planned: int = 0
     runs: int = 0
     of_form: dict[str, Candidate] = field(default_factory=dict)
     refused: dict[str, Infeasible] = field(default_factory=dict)
     is_complete: bool = True
+
+    def note(self, found: Candidate) -> None:
+        """Remember the best plan of each form."""
+        name = found.plan.form
+        best = self.of_form.get(name)
+        if best is None or found.closed_ps < best.closed_ps:
+            self.of_form[name] = found
+
+    def refuse(self, form: str, shortage: Infeasible) -> None:
+        """Remember the least shortage of each form."""
+        known = self.refused.get(form)
+        if known is None or shortage.need < known.need:
+            self.refused[form] = shortage
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """A form bound on tiles of one shape, with a first lower bound, ps."""
+
+    form: Form
+    tile: BoundTile
+    bound_ps: int
 
 
 def search(
@@ -92,23 +121,51 @@ def search(
         Share of tiles in which the running maximum changes.
     """
     found = Search()
-    candidates = list(_candidates(cascade, problem, machine, context, rescaled, found))
-    candidates.sort(key=lambda item: (item.bound_ps, item.closed_ps))
-    found.candidates = len(candidates)
+    tiles = list(_tiles(cascade, problem, machine, rescaled))
+    found.tiles = len(tiles)
     limit = MAX_RUNS if context.budget is None else max(1, context.budget)
-    for candidate in candidates:
-        if found.best is not None and candidate.bound_ps >= found.time_ps * (1.0 - CLOSE):
+    waiting: list[tuple[int, int, int, _Tile | Candidate]] = []
+    for number, tile in enumerate(tiles):
+        heappush(waiting, (tile.bound_ps, 0, number, tile))
+    while waiting:
+        bound_ps, _, number, item = heappop(waiting)
+        if found.best is not None and bound_ps >= found.time_ps * (1.0 - CLOSE):
             break
+        if isinstance(item, _Tile):
+            made = _planned(item, context, found)
+            if made is not None:
+                heappush(waiting, (made.bound_ps, made.closed_ps, number, made))
+            continue
+        if found.best is not None and item.closed_ps >= found.time_ps:
+            continue
         if found.runs >= limit:
             found.is_complete = False
             break
-        if found.best is not None and candidate.closed_ps >= found.time_ps:
-            continue
-        time_ps = context.evaluate(program_of(candidate.plan))
+        time_ps = context.evaluate(program_of(item.plan))
         found.runs += 1
         if found.best is None or time_ps < found.time_ps:
-            found.best, found.time_ps = candidate, time_ps
+            found.best, found.time_ps = item, time_ps
+    _complete(tiles, context, found)
     return found
+
+
+def _complete(tiles: list[_Tile], context: MapContext, found: Search) -> None:
+    """Plan one tile of every form that was never planned, to say what it would take."""
+    for tile in sorted(tiles, key=lambda item: item.bound_ps):
+        if tile.form.name not in found.of_form:
+            _planned(tile, context, found)
+
+
+def _planned(item: _Tile, context: MapContext, found: Search) -> Candidate | None:
+    """Return a tile's plan, if it fits."""
+    made = plan(item.form.name, item.tile, context.placement)
+    if isinstance(made, Infeasible):
+        found.refuse(item.form.name, made)
+        return None
+    found.planned += 1
+    candidate = Candidate(made, lower_bound_ps(made), closed_form(made).time_ps)
+    found.note(candidate)
+    return candidate
 
 
 def program_of(found: AutoPlan) -> Program:
@@ -118,37 +175,29 @@ def program_of(found: AutoPlan) -> Program:
     return tile_program(found)
 
 
-def _candidates(
-    cascade: Cascade,
-    problem: AttentionProblem,
-    machine: Machine,
-    context: MapContext,
-    rescaled: float,
-    found: Search,
-) -> Iterator[Candidate]:
-    """Yield the candidates; those that cannot win by their tiles alone are left out."""
+def _tiles(
+    cascade: Cascade, problem: AttentionProblem, machine: Machine, rescaled: float
+) -> Iterator[_Tile]:
+    """Yield every form bound on tiles of every shape."""
     assert machine.array is not None
     assert machine.vector is not None
     choices = forms(cascade, multiply_add="mac" in machine.vector.actions())
-    best_ps = 0
     for shape in shapes(problem, machine.array):
         for form in choices:
             if form.single_tile and shape.keys < problem.keys:
                 continue
             tile = bind(Costs(form.graph, problem, machine, shape, rescaled))
-            if tile is None:
-                continue
-            made = plan(form.name, tile, context.placement)
-            if isinstance(made, Infeasible):
-                known = found.refused.get(form.name)
-                if known is None or made.need < known.need:
-                    found.refused[form.name] = made
-                continue
-            candidate = Candidate(made, lower_bound_ps(made), closed_form(made).time_ps)
-            best = found.of_form.get(form.name)
-            if best is None or candidate.closed_ps < best.closed_ps:
-                found.of_form[form.name] = candidate
-            if best_ps and candidate.bound_ps > best_ps * 2:
-                continue
-            best_ps = min(best_ps or candidate.closed_ps, candidate.closed_ps)
-            yield candidate
+            if tile is not None:
+                yield _Tile(form, tile, _least_ps(tile))
+
+
+def _least_ps(tile: BoundTile) -> int:
+    """Return a time that no plan with a tile goes below: tiles needed, times the busiest unit."""
+    costs = tile.costs
+    problem, shape = costs.problem, costs.shape
+    tiles = -(-problem.pairs() // (shape.keys * shape.columns))
+    busy: dict[str, int] = {}
+    for number in range(costs.graph.num_phases):
+        for name, ps in tile.busy_ps(costs.graph.phase(number)).items():
+            busy[name] = busy.get(name, 0) + ps
+    return tiles * max(busy.values())

@@ -23,14 +23,12 @@ def shapes(problem: AttentionProblem, array: BoundSystolicArray) -> Iterator[Til
 
     Notes
     -----
-    Fractions of both sides are taken together with the full other side or with the same fraction:
-    the time of a tile hardly depends on its size, so smaller tiles are for small buffers.
+    The time of a tile in the array hardly depends on its size: smaller ones are for small buffers.
     """
     rows = problem.heads * problem.queries
     tall, wide = array.law.rows, array.law.columns * array.law.count
-    pairs = [(1, 1)] + [(1, n) for n in FRACTIONS] + [(n, 1) for n in FRACTIONS]
-    pairs += [(n, n) for n in FRACTIONS]
-    sizes = [(max(1, tall // a), max(1, wide // b)) for a, b in pairs]
+    parts = (1, *FRACTIONS)
+    sizes = [(max(1, tall // a), max(1, wide // b)) for a in parts for b in parts]
     sizes += [(tall * a, wide * b) for a in MULTIPLES for b in MULTIPLES]
     seen = set()
     for keys, columns in sizes:
