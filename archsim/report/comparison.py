@@ -65,8 +65,13 @@ def render_comparison(results: Sequence[Result]) -> RenderableType:
 
 
 def render_listing(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> RenderableType:
-    """Return a plain table; a leading ``>`` on a column's name aligns it to the right."""
+    """Return a plain table; a leading ``>`` on a column's name aligns it to the right.
+
+    Names, in the first column, are never broken over two lines.
+    """
     grid = table(*columns)
+    if grid.columns:
+        grid.columns[0].no_wrap = True
     for row in rows:
         grid.add_row(*row)
     return grid
