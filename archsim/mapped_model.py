@@ -352,8 +352,9 @@ class ModelMapper:
         ConfigError
             The run asks for closed forms, the mapping has none, and nothing may stand in.
         """
+        own = getattr(mapping, "rung", "tile")
         if self.fidelity != "analytic":
-            return "tile"
+            return str(own)
         if isinstance(mapping, ClosedFormMapping):
             return "analytic"
         if self.fallback:

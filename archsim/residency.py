@@ -49,7 +49,9 @@ def residencies(
     """Return the choices worth trying, the smallest reserve first, without repetitions."""
     choices: dict[str, Residency] = {}
     skipped = _left_outside(workload, fragments)
-    for reserve_bytes in reserves(machine.capacity_bytes(machine.innermost)):
+    managed = machine.component(machine.innermost).MANAGED
+    tried = reserves(machine.capacity_bytes(machine.innermost)) if managed else (0,)
+    for reserve_bytes in tried:
         stages = {
             stage.name: _place(stage.cascade, skipped[stage.name], machine, reserve_bytes)
             for stage in workload.stages

@@ -146,6 +146,8 @@ class BoundComponent(ABC):
     ACTIONS: ClassVar[tuple[str, ...]] = ()
     OFF_CHIP: ClassVar[bool] = False
     """Whether it is another chip, which never shares a clock domain with the logic."""
+    MANAGED: ClassVar[bool] = True
+    """Of a memory: whether mappers place tensors in it; False for a cache that fills itself."""
 
     def __post_init__(self) -> None:
         clocks = self.context.clocks

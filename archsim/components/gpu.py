@@ -201,6 +201,7 @@ class BoundGpuL2(BoundComponent):
 
     l2: GpuL2
     KIND: ClassVar[str] = "gpu-l2"
+    MANAGED: ClassVar[bool] = False
     ACTIONS: ClassVar[tuple[str, ...]] = ("read", "write")
 
     @property

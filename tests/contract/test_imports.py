@@ -23,9 +23,9 @@ FLOORS = (
         *("accounting", "run_config", "run_record", "composition", "request"),
         *("command_rung", "command_transfer"),
         *("explanation", "timeline_export", "timeline_counters", "trace_events"),
-        *("resident_tiles", "allocated_room"),
+        *("resident_tiles", "allocated_room", "parallel"),
     },
-    {"report", "validation", "bench"},
+    {"report", "validation", "bench", "measure"},
     {"figures"},
     {"cli"},
 )
@@ -36,7 +36,7 @@ LOADER = {"config", "errors", "expression", "numberformat", "registry", "units"}
 
 CONTRACTS = {
     *("errors", "units", "expression", "numberformat", "config", "program", "cost"),
-    *("components", "mapping", "machine"),
+    *("components", "mapping", "machine", "gpu"),
 }
 """What mappers may see of archsim: contracts, and never the engine."""
 

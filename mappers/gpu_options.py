@@ -1,0 +1,99 @@
+"""Options of the GPU mappers: whose kernels, how launched, what is fused, how many ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from archsim.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from archsim.mapping import Json
+
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "launch": ("graph", "eager"),
+    "fusion": ("library", "none"),
+    "kernel": ("auto", "flash", "unfused"),
+}
+"""Options that are one of a few words, the default first."""
+
+NAMES: Final = frozenset({*CHOICES, "library", "version", "host", "parallel"})
+"""All options."""
+
+HOST_S: Final = 0.0
+"""Time of the host for each pass that nothing hides; the default is none, as graphs replay."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuOptions:
+    """How a run uses its GPU.
+
+    Attributes
+    ----------
+    library, version
+        Whose kernels; empty: those of the fitted record with most rows of the architecture.
+    launch
+        ``graph``: kernels follow one another in a captured graph, whose gaps are in their times;
+        ``eager``: each takes at least the time in which the host launches it.
+    fusion
+        ``library``: norms add the residual, activations gate, as serving libraries do; ``none``:
+        one kernel for each operation, as plain PyTorch.
+    kernel
+        Of attention: ``flash``, ``unfused`` (two products and a softmax) or ``auto``: fused in 16
+        bits, unfused in fp32.
+    host_s
+        Time of the host for each pass, not hidden by the GPU, s.
+    tp, pp, ep
+        Ranks that share each layer, stages of a pipeline, ranks that share the experts.
+    """
+
+    library: str = ""
+    version: str = ""
+    launch: str = "graph"
+    fusion: str = "library"
+    kernel: str = "auto"
+    host_s: float = HOST_S
+    tp: int = 1
+    pp: int = 1
+    ep: int = 1
+
+
+def read_options(options: Mapping[str, Json], mapper: str) -> GpuOptions:
+    """Read the options of a mapper.
+
+    Raises
+    ------
+    ConfigError
+        A value that is none of those allowed.
+    """
+    for name, allowed in CHOICES.items():
+        given = options.get(name, allowed[0])
+        if given not in allowed:
+            raise ConfigError(
+                "is none of the choices",
+                path=f"mapper.{mapper}.{name}",
+                given=given,
+                allowed=allowed,
+                hint=nearest(str(given), allowed),
+            )
+    host = options.get("host", HOST_S * 1e6)
+    if isinstance(host, bool) or not isinstance(host, int | float) or not 0 <= host < 1e9:
+        raise ConfigError(
+            "must be a time in us",
+            path=f"mapper.{mapper}.host",
+            given=host,
+            allowed="a number of us from 0",
+        )
+    ranks = dict(item.split("=") for item in str(options.get("parallel", "")).split(",") if item)
+    return GpuOptions(
+        library=str(options.get("library", "")),
+        version=str(options.get("version", "")),
+        launch=str(options.get("launch", "graph")),
+        fusion=str(options.get("fusion", "library")),
+        kernel=str(options.get("kernel", "auto")),
+        host_s=host * 1e-6,
+        tp=int(ranks.get("tp", 1)),
+        pp=int(ranks.get("pp", 1)),
+        ep=int(ranks.get("ep", 1)),
+    )
