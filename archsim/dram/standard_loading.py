@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from archsim.dram.controller import MemoryConfig
 from archsim.dram.energy import resolve_energy
 from archsim.dram.standard import Command, Constraint, Level, Refresh, Standard
 from archsim.dram.standard_file import CommandConfig, StandardConfig
-from archsim.dram.vocabulary import LEVELS, MEANINGS, REQUIRED
+from archsim.dram.vocabulary import LEVELS, MEANINGS, REQUIRED, Meaning
 from archsim.errors import ConfigError, nearest
 from archsim.expression import Expression
 
@@ -67,7 +67,7 @@ def read_memory(name: str, overrides: Sequence[str] = ()) -> LoadedMemory:
             _with_controller(document), [parse_override(text) for text in overrides], known=known
         )
     config = validate_model(MemoryConfig, document.data, document, ROOT)
-    return LoadedMemory(_Resolver(document, config).standard(), config, document)
+    return LoadedMemory(Resolver(document, config).standard(), config, document)
 
 
 def _names(commands: object) -> list[str]:
@@ -83,8 +83,13 @@ def _with_controller(document: Document) -> Document:
     return build_document(tree.replaced(entries), document.kind, files=document.files)
 
 
-class _Resolver:
+class Resolver:
     """Turns the file's names and formulas into indices and ticks."""
+
+    meanings: Mapping[str, Meaning] = MEANINGS
+    """What commands may be called, and what they do."""
+    required: Sequence[str] = REQUIRED
+    """Commands that a standard must have."""
 
     def __init__(self, document: Document, config: StandardConfig) -> None:
         self._document = document
@@ -160,7 +165,7 @@ class _Resolver:
 
     def _check_commands(self) -> None:
         names = set(self._names)
-        missing = [name for name in REQUIRED if name not in names]
+        missing = [name for name in self.required if name not in names]
         if not ("ACT" in names or {"ACT1", "ACT2"} <= names):
             missing.append("ACT")
         if missing:
@@ -182,7 +187,7 @@ class _Resolver:
                 raise self._error(
                     "is no whole number of ticks", f"commands.{name}.cycles", command.cycles
                 )
-            found.append(Command(name, command.bus, int(ticks), MEANINGS[name]))
+            found.append(Command(name, command.bus, int(ticks), self.meanings[name]))
         return found
 
     def _level(self, name: str, key: str) -> int:

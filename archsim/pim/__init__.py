@@ -1,0 +1,1 @@
+"""Processing in memory: devices as data, command streams, controllers, systems."""

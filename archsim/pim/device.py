@@ -1,0 +1,156 @@
+"""A memory that computes, resolved: its standard in ticks, its units, its controller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archsim import registry
+from archsim.config.document import load_document
+from archsim.config.overrides import apply_overrides, parse_override
+from archsim.config.schema import key_paths, validate_model
+from archsim.dram.standard import Standard
+from archsim.dram.standard_loading import ROOT, Resolver
+from archsim.errors import ConfigError, nearest
+from archsim.pim.device_file import PimDeviceConfig
+from archsim.pim.vocabulary import PIM_MEANINGS
+
+if TYPE_CHECKING:
+    from archsim.config.document import Document
+    from archsim.pim.device_file import (
+        BitEnergyConfig,
+        MovesConfig,
+        PimControllerConfig,
+        UnitConfig,
+    )
+
+
+class _PimResolver(Resolver):
+    """Resolves standards with commands that compute."""
+
+    meanings = PIM_MEANINGS
+    required = ("REFab",)
+
+
+@dataclass(frozen=True, eq=False)
+class PimDevice:
+    """Stacks of channels with multiply-accumulate units.
+
+    Attributes
+    ----------
+    standard
+        One channel: levels, commands, distances, refresh; a standard that the trace checker takes.
+    config
+        Everything that the file says.
+    document
+        The file's data, places and sources, overrides included.
+    """
+
+    standard: Standard
+    config: PimDeviceConfig
+    document: Document
+
+    @property
+    def channels(self) -> int:
+        """Channels of one stack."""
+        return self.config.channels
+
+    @property
+    def stacks(self) -> int:
+        """Stacks that work side by side."""
+        return self.config.stacks
+
+    @property
+    def unit(self) -> UnitConfig:
+        """The multiply-accumulate units."""
+        return self.config.unit
+
+    @property
+    def moves(self) -> MovesConfig:
+        """Commands that move vectors."""
+        return self.config.moves
+
+    @property
+    def controller(self) -> PimControllerConfig:
+        """Controller of a channel."""
+        return self.config.controller
+
+    @property
+    def energy(self) -> BitEnergyConfig | None:
+        """Energy by bit, if known."""
+        return self.config.energy_per_bit
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Nodes of each level under its parent."""
+        return {level.name: level.size for level in self.standard.levels}
+
+    @property
+    def columns(self) -> int:
+        """Bursts of a row."""
+        return self.sizes["column"]
+
+    @cached_property
+    def units_per_channel(self) -> int:
+        """Units that work at the same time on a command: they split the rows of a matrix."""
+        sizes = self.sizes
+        if self.unit.placement == "buffer":
+            return sizes.get("pseudochannel", 1)
+        return sizes.get("pseudochannel", 1) * sizes.get("rank", 1) * sizes.get("bankgroup", 1)
+
+    @cached_property
+    def split_inner(self) -> int:
+        """Banks of a bank group that split the inner dimension; 1 unless each bank has a unit."""
+        return self.sizes["bank"] if self.unit.placement == "bank" else 1
+
+    @property
+    def banks_per_mac(self) -> int:
+        """Banks of a channel that one MAC command reads."""
+        return self.units_per_channel * self.split_inner
+
+    @property
+    def stack_bytes(self) -> int:
+        """Storage of a stack."""
+        return self.channels * self.standard.capacity_bytes
+
+    def lanes(self, element_bytes: int) -> int:
+        """Return the multipliers of a unit for elements of a size."""
+        return self.unit.lanes_bytes // element_bytes
+
+
+def load_device(name: str, overrides: Sequence[str] = ()) -> PimDevice:
+    """Load a device by its id or from a YAML file.
+
+    Parameters
+    ----------
+    name
+        Id or path.
+    overrides
+        ``hardware.timings.nCCDAB=4`` and the like.
+
+    Raises
+    ------
+    ConfigError
+        Unknown id, unreadable file, numbers that contradict each other.
+    """
+    is_path = "/" in name or name.endswith((".yaml", ".yml"))
+    document = load_document(Path(name) if is_path else registry.pim.find_yaml(name), kind=ROOT)
+    if "unit" not in document.data:
+        known = registry.pim.yaml_names()
+        raise ConfigError(
+            "is not the file of a memory that computes: it has no unit",
+            given=name,
+            allowed=known,
+            hint=nearest(name, known),
+        )
+    if overrides:
+        document = apply_overrides(
+            document,
+            [parse_override(text) for text in overrides],
+            known=key_paths(PimDeviceConfig, ROOT),
+        )
+    config = validate_model(PimDeviceConfig, document.data, document, ROOT)
+    return PimDevice(_PimResolver(document, config).standard(), config, document)

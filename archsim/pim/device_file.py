@@ -1,0 +1,100 @@
+"""The file of a memory that computes, as configuration models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from archsim.config.schema import (
+    Choice,
+    ConfigModel,
+    PositiveByteSize,
+    PositiveInt,
+    Real,
+)
+from archsim.dram.standard_file import CommandConfig, StandardConfig
+from archsim.pim.vocabulary import PIM_MEANINGS, Placement
+
+PimCommandName = Annotated[str, Choice(tuple(PIM_MEANINGS))]
+BitEnergy = Annotated[float, Real(0, 1e3)]
+
+
+class UnitConfig(ConfigModel):
+    """One multiply-accumulate unit, and the commands that work it."""
+
+    source: str | None = None
+    """Where the numbers are from."""
+    placement: Placement
+    """Beside each bank, each bank group, or on the logic die for each pseudo channel."""
+    lanes_bytes: PositiveByteSize = Field(alias="lanes_width")
+    """Operand bytes taken in at a time; its lanes are this over the size of an element."""
+    vector_bytes: PositiveByteSize = Field(alias="vector_buffer")
+    """Vector buffer of a unit."""
+    mac: PimCommandName
+    """Multiplies one column of each addressed bank with the vector and accumulates."""
+    activate: PimCommandName
+    """Opens the row for it."""
+    precharge: PimCommandName
+    """Closes the row again."""
+
+
+class MovesConfig(ConfigModel):
+    """Commands that move vectors; they need no open row."""
+
+    write_vector: PimCommandName
+    """Host to vector buffer, one burst."""
+    read_result: PimCommandName
+    """Accumulators to the softmax unit or the host, one burst."""
+    move_vector: PimCommandName
+    """Softmax unit to vector buffer, one burst."""
+    softmax: PimCommandName
+    """Starts the softmax unit."""
+
+
+class PimControllerConfig(ConfigModel):
+    """The controller of a channel."""
+
+    queue: PositiveInt = 33
+    """Requests that wait in a channel."""
+    refresh: Literal["all-bank", "none"] = "all-bank"
+    """Whether scopes are refreshed every interval."""
+    refresh_checks: Literal["all-levels", "channel"] = "all-levels"
+    """Levels at which a refresh and the precharge before it keep distances. The published AttAcc
+    simulator looks at the channel alone, so its refreshes do not wait for tRP."""
+
+
+class BitEnergyConfig(ConfigModel):
+    """Energy by bit, pJ."""
+
+    source: str | None = None
+    """Where the numbers are from."""
+    activate_pj: BitEnergy
+    """A bit of an activated row, its precharge included."""
+    access_pj: BitEnergy
+    """A bit from the cells to the unit."""
+    move_pj: BitEnergy
+    """A bit of a vector between host or logic die and unit."""
+    compute_pj: BitEnergy
+    """A bit of the operand that a unit multiplies."""
+
+
+class PimDeviceConfig(StandardConfig):
+    """Top level of the file of a memory that computes: a standard, units, moves, controller."""
+
+    commands: dict[PimCommandName, CommandConfig] = Field(min_length=4)
+    """Commands."""
+    channels: PositiveInt
+    """Channels of a stack or package."""
+    mapping: Literal["attacc", "hbm-pim", "aim"] = "attacc"
+    """How operations are laid out and which commands they take."""
+    stacks: PositiveInt = 1
+    """Stacks or packages that work side by side."""
+    unit: UnitConfig
+    """The multiply-accumulate units."""
+    moves: MovesConfig
+    """Commands that move vectors."""
+    controller: PimControllerConfig = PimControllerConfig()
+    """Controller of each channel."""
+    energy_per_bit: BitEnergyConfig | None = None
+    """Energy."""

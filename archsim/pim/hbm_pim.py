@@ -1,0 +1,119 @@
+"""HBM-PIM's GEMV kernel in closed form: register writes, MACs, turn-arounds, row switches, modes.
+
+A tile is 128 inputs by 8 outputs of each of the 8 units of a pseudo channel: eight writes of the
+input registers and 64 column reads, each of which is a MAC in all units. Tiles of even number lie
+in even banks, the others in odd banks; the registers are written through a reserved row of an odd
+bank, so that odd tiles change that row twice.
+
+Source: SAITPublic/PIMSimulator src/tests/PIMKernel.cpp (read); distances from the device's file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from archsim.pim.device import PimDevice
+
+REGISTERS: Final = 8
+"""Vector registers of a file: inputs or outputs of a tile, 16 lanes each (read)."""
+LANES: Final = 16
+UNITS: Final = 8
+"""Units of a pseudo channel, one for two banks (read)."""
+BANKS: Final = 16
+"""Banks of a pseudo channel, each of which gets a parking row opened before the kernel (read)."""
+MODE_CHANGES: Final = 4
+"""Reserved rows opened around a kernel: into all-bank mode, program, out of it, park out (read)."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelCycles:
+    """Cycles of a kernel before and with refresh.
+
+    Attributes
+    ----------
+    tiles, stores, modes
+        Tiles; output registers stored and mode switched for each row of tiles; parking, mode and
+        program at both ends.
+    refresh_stretch
+        Factor of the refreshes.
+    """
+
+    tiles: int
+    stores: int
+    modes: int
+    refresh_stretch: float
+
+    @property
+    def total(self) -> int:
+        """Cycles of the kernel."""
+        return round((self.tiles + self.stores + self.modes) * self.refresh_stretch)
+
+
+@cache
+def load_hbm_pim() -> PimDevice:
+    """Return the shipped device."""
+    from archsim.pim.device import load_device
+
+    return load_device("hbm-pim")
+
+
+def stretch(device: PimDevice) -> float:
+    """Return by how much refreshes lengthen a busy time.
+
+    Notes
+    -----
+    ``tREFI / (tREFI - tRFC - tRP)``: every interval loses a refresh and the precharge before it.
+    """
+    of = device.standard.timings
+    return of["nREFI"] / (of["nREFI"] - of["nRFC"] - of["nRP"])
+
+
+def gemv_cycles(device: PimDevice, rows: int, inner: int) -> KernelCycles:
+    """Return the cycles of ``y = W x`` on all pseudo channels, rows padded to whole tiles.
+
+    Parameters
+    ----------
+    device
+        HBM-PIM.
+    rows, inner
+        Shape of the matrix.
+
+    Notes
+    -----
+    Even tile: ``7 tCCD_L + (WL + BL/2 + tWTR) + 63 tCCD_L + (RL + BL/2 + 2 - WL)``; odd tile: the
+    two turn-arounds become row switches ``WL + BL/2 + tWR + tRP + tRCDRD`` and
+    ``tRTP + tRP + tRCDWR``. Barriers are free beyond that.
+    """
+    of = device.standard.timings
+    across = device.channels * UNITS * REGISTERS
+    out_tiles, in_tiles = -(-rows // across), -(-inner // (LANES * REGISTERS))
+    commands = (REGISTERS - 1) * of["nCCDL"] + (REGISTERS * REGISTERS - 1) * of["nCCDL"]
+    to_read = of["nCWL"] + of["nBL"] + of["nWTRL"]
+    to_write = of["nCL"] + of["nBL"] + 2 - of["nCWL"]
+    write_end = of["nCWL"] + of["nBL"] + of["nWR"] + of["nRP"]
+    even = commands + to_read + to_write
+    odd = commands + write_end + of["nRCDRD"] + of["nRTPL"] + of["nRP"] + of["nRCDWR"]
+    tiles = -(-in_tiles // 2) * even + in_tiles // 2 * odd
+    switch = write_end + of["nRCDWR"]
+    store = REGISTERS * of["nCCDL"] + 2 * switch
+    parking = BANKS * of["nRRDS"] + of["nRCDRD"] + of["nCL"] + of["nBL"]
+    modes = MODE_CHANGES * switch + parking
+    return KernelCycles(out_tiles * tiles, out_tiles * store, modes, stretch(device))
+
+
+def stream_read_cycles(device: PimDevice, rows: int, inner: int, element_bytes: int = 2) -> int:
+    """Return the cycles of reading a matrix from end to end without units.
+
+    Notes
+    -----
+    One burst every tCCD_S, the first ``tRCD + RL + BL/2`` late, stretched by refreshes. Where the
+    first refresh falls is not known: up to tRFC + tRP of a short run.
+    """
+    of = device.standard.timings
+    size = rows * inner * element_bytes
+    bursts = -(-size // (device.channels * device.standard.burst_bytes))
+    busy = bursts * of["nCCDS"] + of["nRCDRD"] + of["nCL"] + of["nBL"]
+    return round(busy * stretch(device))
