@@ -88,7 +88,8 @@ def _hardware() -> Listing:
         shown = "unbounded" if capacity is None else quantity(capacity, "bytes")
         levels = " > ".join(machine.levels)
         rate = quantity(bandwidth, "bandwidth")
-        rows.append([name, family, f"{2 * peak / 1e12:.4g}", shown, rate, levels])
+        flops = f"{2 * peak / 1e12:.4g}" if peak else "–"
+        rows.append([name, family, flops, shown, rate, levels])
     columns = ("machine", "family", ">bf16 TFLOPS", ">memory", ">bandwidth", "memory levels")
     return Listing(columns, records, rows)
 
