@@ -68,7 +68,10 @@ class _Writer:
         self.works = plan.tile.works()
         least = min(group.num_tiles for group in plan.supers)
         first, second = plan.lags if interleaved else (0, 0)
-        if second >= least or plan.tiles_held[1] < 2 + first:
+        # Results of row blocks leave while the next ones run: no lag is longer than those take.
+        second = min(second, least)
+        first = min(first, max(1, second // 2), second)
+        if plan.tiles_held[1] < 2 + first:
             first = second = 0
         self.lag = second
         self.lags = {name: self._lag(name, first, second) for name in ORDER}

@@ -76,7 +76,14 @@ def find_pattern(cascade: Cascade, rank: str) -> Pattern:
 
 def _is_numerator(einsum: Einsum, scores: str, maximum: str) -> bool:
     expression = einsum.map
-    if not isinstance(expression, Apply) or expression.operation != "sub_exp" or einsum.reduce:
+    if not isinstance(expression, Apply) or einsum.reduce:
+        return False
+    if expression.operation == "exp" and isinstance(expression.arguments[0], Apply):
+        # exp(x - y) is what sub_exp(x, y) is short for.
+        expression = expression.arguments[0]
+        if expression.operation != "sub":
+            return False
+    elif expression.operation != "sub_exp":
         return False
     names = [
         einsum.operands[item.index].tensor

@@ -96,6 +96,18 @@ def test_log_sum_exp_becomes_online_by_the_same_rewrite():
     assert (analyze_passes(plain).passes["M"], analyze_passes(made).passes["M"]) == (2, 1)
 
 
+def test_the_difference_may_be_written_out():
+    text = (
+        "name: s\nranks: {P: 3, M: 20, F: 4}\ntensors: {X: P M, V: M F}\neinsums:\n"
+        "  - G[p] = X[p,m] (max over m)\n  - N[p,m] = exp(X[p,m] - G[p])\n"
+        "  - D[p] = N[p,m]\n  - A[p,m] = N[p,m] / D[p]\n  - Y[p,f] = A[p,m] * V[m,f]\n"
+    )
+    plain = load_cascade(text).cascade
+    made = one_pass(plain, "M", 6)
+    same(plain, made, inputs_of(plain, scale=200.0))
+    assert (analyze_passes(plain).passes["M"], analyze_passes(made).passes["M"]) == (3, 1)
+
+
 @given(st.integers(1, 30), st.integers(1, 31))
 def test_tiling_changes_no_value(extent, tile):
     text = (
