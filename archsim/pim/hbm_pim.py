@@ -3,7 +3,8 @@
 A tile is 128 inputs by 8 outputs of each of the 8 units of a pseudo channel: eight writes of the
 input registers and 64 column reads, each of which is a MAC in all units. Tiles of even number lie
 in even banks, the others in odd banks; the registers are written through a reserved row of an odd
-bank, so that odd tiles change that row twice.
+bank, so that odd tiles change that row twice. A row has 32 bursts: every tile begins a row and
+changes it once.
 
 Source: SAITPublic/PIMSimulator src/tests/PIMKernel.cpp (read); distances from the device's file.
 """
@@ -37,19 +38,19 @@ class KernelCycles:
     tiles, stores, modes
         Tiles; output registers stored and mode switched for each row of tiles; parking, mode and
         program at both ends.
-    refresh_stretch
-        Factor of the refreshes.
+    refreshes
+        Refreshes and the precharges before them.
     """
 
     tiles: int
     stores: int
     modes: int
-    refresh_stretch: float
+    refreshes: int
 
     @property
     def total(self) -> int:
         """Cycles of the kernel."""
-        return round((self.tiles + self.stores + self.modes) * self.refresh_stretch)
+        return self.tiles + self.stores + self.modes + self.refreshes
 
 
 @cache
@@ -60,15 +61,16 @@ def load_hbm_pim() -> PimDevice:
     return load_device("hbm-pim")
 
 
-def stretch(device: PimDevice) -> float:
-    """Return by how much refreshes lengthen a busy time.
+def refresh_cycles(device: PimDevice, busy: int) -> int:
+    """Return the cycles that refreshes add to a busy time.
 
     Notes
     -----
-    ``tREFI / (tREFI - tRFC - tRP)``: every interval loses a refresh and the precharge before it.
+    ``round(busy / tREFI) (tRFC + tRP)``: a run begins somewhere between two refreshes, nobody says
+    where, so the nearest whole number of them is taken.
     """
     of = device.standard.timings
-    return of["nREFI"] / (of["nREFI"] - of["nRFC"] - of["nRP"])
+    return round(busy / of["nREFI"]) * (of["nRFC"] + of["nRP"])
 
 
 def gemv_cycles(device: PimDevice, rows: int, inner: int) -> KernelCycles:
@@ -83,15 +85,19 @@ def gemv_cycles(device: PimDevice, rows: int, inner: int) -> KernelCycles:
 
     Notes
     -----
-    Even tile: ``7 tCCD_L + (WL + BL/2 + tWTR) + 63 tCCD_L + (RL + BL/2 + 2 - WL)``; odd tile: the
-    two turn-arounds become row switches ``WL + BL/2 + tWR + tRP + tRCDRD`` and
-    ``tRTP + tRP + tRCDWR``. Barriers are free beyond that.
+    Even tile: ``7 tCCD_L + max(WL + BL/2 + tWTR, tRP + tRCDRD) + 62 tCCD_L + (tRTP + tRP + tRCDRD)
+    + (RL + BL/2 + 2 - WL)``; odd tile: the turn-arounds become row switches
+    ``WL + BL/2 + tWR + tRP + tRCDRD`` and ``tRTP + tRP + tRCDWR``. Barriers are free beyond that,
+    but nothing passes them: a row opens only after the writes before it.
     """
     of = device.standard.timings
     across = device.channels * UNITS * REGISTERS
     out_tiles, in_tiles = -(-rows // across), -(-inner // (LANES * REGISTERS))
-    commands = (REGISTERS - 1) * of["nCCDL"] + (REGISTERS * REGISTERS - 1) * of["nCCDL"]
-    to_read = of["nCWL"] + of["nBL"] + of["nWTRL"]
+    reads = REGISTERS * REGISTERS
+    rows_of_tile = reads // device.columns
+    turn = of["nRTPL"] + of["nRP"] + of["nRCDRD"]
+    commands = (REGISTERS - 1 + reads - rows_of_tile) * of["nCCDL"] + (rows_of_tile - 1) * turn
+    to_read = max(of["nCWL"] + of["nBL"] + of["nWTRL"], of["nRP"] + of["nRCDRD"])
     to_write = of["nCL"] + of["nBL"] + 2 - of["nCWL"]
     write_end = of["nCWL"] + of["nBL"] + of["nWR"] + of["nRP"]
     even = commands + to_read + to_write
@@ -101,7 +107,8 @@ def gemv_cycles(device: PimDevice, rows: int, inner: int) -> KernelCycles:
     store = REGISTERS * of["nCCDL"] + 2 * switch
     parking = BANKS * of["nRRDS"] + of["nRCDRD"] + of["nCL"] + of["nBL"]
     modes = MODE_CHANGES * switch + parking
-    return KernelCycles(out_tiles * tiles, out_tiles * store, modes, stretch(device))
+    busy = out_tiles * (tiles + store) + modes
+    return KernelCycles(out_tiles * tiles, out_tiles * store, modes, refresh_cycles(device, busy))
 
 
 def stream_read_cycles(device: PimDevice, rows: int, inner: int, element_bytes: int = 2) -> int:
@@ -109,11 +116,10 @@ def stream_read_cycles(device: PimDevice, rows: int, inner: int, element_bytes: 
 
     Notes
     -----
-    One burst every tCCD_S, the first ``tRCD + RL + BL/2`` late, stretched by refreshes. Where the
-    first refresh falls is not known: up to tRFC + tRP of a short run.
+    One burst every tCCD_S, the first ``tRCD + RL + BL/2`` late, and refreshes.
     """
     of = device.standard.timings
     size = rows * inner * element_bytes
     bursts = -(-size // (device.channels * device.standard.burst_bytes))
     busy = bursts * of["nCCDS"] + of["nRCDRD"] + of["nCL"] + of["nBL"]
-    return round(busy * stretch(device))
+    return busy + refresh_cycles(device, busy)

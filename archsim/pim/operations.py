@@ -87,10 +87,10 @@ class Outcome:
 
     Attributes
     ----------
-    run
-        Run of the stack that has most to do.
-    stream
-        Its requests.
+    run, stream
+        Run of the stack that has most to do, and its requests; None for a closed form.
+    commands
+        Commands of all channels of a stack, by name.
     ticks, time_ps
         Until the last command of the last channel issued.
     read_bytes, useful_bytes
@@ -104,8 +104,9 @@ class Outcome:
         What was taken for granted.
     """
 
-    run: PimRun
-    stream: Stream
+    run: PimRun | None
+    stream: Stream | None
+    commands: Mapping[str, int]
     ticks: int
     time_ps: int
     read_bytes: int
@@ -128,9 +129,9 @@ class Outcome:
 def obstacle(device: PimDevice, operation: Operation) -> Infeasible | None:
     """Return why an operation cannot run on a device, or None."""
     have = device.stack_bytes * device.stacks
-    what = "keys and values" if isinstance(operation, Attention) else "the matrix"
+    what = "keys and values do" if isinstance(operation, Attention) else "the matrix does"
     if operation.stored_bytes > have:
-        return Infeasible("capacity", operation.stored_bytes, have, "B", f"{what} do not fit")
+        return Infeasible("capacity", operation.stored_bytes, have, "B", f"{what} not fit")
     width = device.unit.lanes_bytes
     if operation.element_bytes > width or width % operation.element_bytes:
         return Infeasible("lanes", operation.element_bytes, width, "B", "element and lanes differ")
@@ -185,50 +186,62 @@ def run_operation(
     reason = obstacle(device, operation)
     if reason is not None:
         return reason
+    if device.config.mapping != "attacc":
+        from archsim.pim.closed_forms import closed_outcome
+
+        return closed_outcome(device, operation)
     stream = _writer(device).write(segments_of(device, operation))
     run = simulate(device, stream, log_commands=log_commands)
     standard = device.standard
     read = run.counts[device.unit.mac] * device.banks_per_mac * standard.burst_bytes
-    gap = _mac_gap(device)
-    seconds = gap * standard.tick_ps * 1e-12
-    peak = device.channels * device.banks_per_mac * standard.burst_bytes / seconds
     return Outcome(
         run=run,
         stream=stream,
+        commands=run.counts,
         ticks=run.ticks,
         time_ps=standard.time_ps(run.ticks),
         read_bytes=read * device.stacks,
         useful_bytes=operation.macs * operation.element_bytes,
-        peak_bytes_per_s=peak * device.stacks,
-        energy_j=energy_j(device, run),
+        peak_bytes_per_s=peak_bytes_per_s(device),
+        energy_j=energy_j(device, run.counts),
         assumptions=_assumptions(device, operation),
     )
 
 
-def _mac_gap(device: PimDevice) -> int:
-    """Return the least distance of two MACs of a channel, ticks."""
+def peak_bytes_per_s(device: PimDevice) -> float:
+    """Return what the units of a device read if MACs come at their least distance, B/s."""
     standard = device.standard
     mac = standard.command_id(device.unit.mac)
-    return max(
+    gap = max(
         standard.gap(rule, mac, mac)
         for rule in standard.constraints
         if mac in rule.previous and mac in rule.following and rule.level == 0
     )
+    each = device.channels * device.banks_per_mac * standard.burst_bytes
+    return each * device.stacks * 1e12 / (gap * standard.tick_ps)
 
 
-def energy_j(device: PimDevice, run: PimRun) -> dict[str, float]:
-    """Return the dynamic energy of all stacks by what it is spent on, J."""
+def energy_j(device: PimDevice, counts: Mapping[str, int]) -> dict[str, float]:
+    """Return the dynamic energy of all stacks by what it is spent on, J.
+
+    Parameters
+    ----------
+    device
+        Energy by bit.
+    counts
+        Commands of all channels of a stack, by name.
+    """
     bits = device.energy
     if bits is None:
         return {}
     standard = device.standard
     unit = device.unit
     burst = standard.burst_bytes * BITS
-    read = run.counts.get(unit.mac, 0) * device.banks_per_mac * burst
-    opened = run.counts.get(unit.activate, 0) * device.banks_per_mac * burst * device.columns
+    read = counts.get(unit.mac, 0) * device.banks_per_mac * burst
+    opened = counts.get(unit.activate, 0) * device.banks_per_mac * burst * device.columns
     moves = device.moves
     moved = sum(
-        run.counts.get(name, 0)
+        counts.get(name, 0)
         for name in dict.fromkeys((moves.write_vector, moves.read_result, moves.move_vector))
     )
     scale = 1e-12 * device.stacks

@@ -42,8 +42,11 @@ NOTES: Final = (
     "attacc: the values of all heads of a channel begin at one address. This is inferred: runs of"
     " two heads a channel with 256 tokens need one row switch fewer (-40 cycles) than the published"
     " trace generator gives; at 512 tokens and more nothing tells the two apart.",
-    "hbm-pim: closed forms of the kernel's command stream with refresh as a stretch; barriers are"
-    " taken to cost nothing beyond the turn-arounds they force; about 6 % stay unexplained.",
+    "hbm-pim: closed forms of the kernel's command stream. Unexplained: where the first refresh of a"
+    " run falls (a whole number of refreshes is rounded, up to 9 % of the shortest run), and what"
+    " barriers cost beyond the turn-arounds they force.",
+    "cent: norms, rotary embedding, softmax scaling and copies between banks and buffers are left"
+    " out; refreshes are in, which the published times may not have.",
 )
 
 
