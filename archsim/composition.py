@@ -21,6 +21,7 @@ from archsim.machine import Machine, build_machine, load_hardware
 from archsim.mapped_model import ModelMapper, check_options, choose_mappers
 from archsim.mapping import Infeasible, Json, MappingCache
 from archsim.mapping_cache import DiskCache
+from archsim.parallel import OPTION, check_devices, held, parse_parallel, share
 from archsim.request import FIDELITIES, STAND_INS
 from archsim.roofline import bound_pass
 from archsim.run_config import part, read_workload, value
@@ -57,6 +58,7 @@ def simulate(
     ignore_capacity: bool = False,
     slack: float = 0.0,
     seed: int = 0,
+    parallel: str = "",
     cache: MappingCache | None = None,
     progress: Progress | None = None,
     observe: Observer | None = None,
@@ -90,6 +92,8 @@ def simulate(
         certain that more bandwidth or buffer is never slower.
     seed
         Seed of everything random.
+    parallel
+        How several devices share the model, as ``tp=2,pp=1,ep=1``; see :mod:`archsim.parallel`.
     cache
         Store for search results; the default is one on disk.
     progress
@@ -146,9 +150,18 @@ def simulate(
             "must be a fraction", path="options.slack", given=slack, allowed="a number from 0 to 1"
         )
     mappers = choose_mappers(machine, mapper or {})
+    ranks = parse_parallel(parallel)
+    check_devices(machine, mappers, ranks)
+    for name, chosen in (mapper_options or {}).items():
+        if OPTION in chosen:
+            raise ConfigError("is what --parallel says", path=f"mapper.{name}.{OPTION}")
+    rank_load = share(load, ranks)
     record = RunRecord(
         machine=machine,
-        workload=load,
+        workload=rank_load,
+        whole=load,
+        held=held(rank_load, ranks),
+        parallel=ranks,
         mappers=mappers,
         mapper_options=check_options(mappers, mapper_options or {}),
         requested=fidelity,
@@ -199,6 +212,7 @@ def simulate_config(
         ignore_capacity=value(options, "ignore_capacity", bool),
         slack=value(options, "slack", float),
         seed=value(options, "seed", int),
+        parallel=value(options, OPTION, str) if OPTION in options else "",
         progress=progress,
         observe=observe,
     )
@@ -268,13 +282,13 @@ def _run(
         _makespan_ps,
         cache,
         record.seed,
-        {"slack": record.slack},
+        record.mapping_options(),
         mapper_options=record.mapper_options,
         fidelity=STAND_INS.get(record.fidelity, record.fidelity),
         fallback=record.fidelity_fallback,
     )
     if record.fidelity == "roofline" and not record.ignore_capacity:
-        shortage = check_capacity(workload, machine)
+        shortage = check_capacity(record.held, machine)
         if shortage is not None:
             return Outcome(infeasible=shortage)
     outcome = Outcome()
@@ -313,7 +327,7 @@ def _time_pass(
         return mapped
     if not record.ignore_capacity:
         used = activation_bytes(step, record.machine, mapped)
-        shortage = check_capacity(record.workload, record.machine, used)
+        shortage = check_capacity(record.held, record.machine, used)
         if shortage is not None:
             return shortage
     if record.fidelity == "command":

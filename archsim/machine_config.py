@@ -24,7 +24,9 @@ class DevicesConfig(ConfigModel):
     """How many identical devices work together."""
 
     count: Literal[1] = 1
-    """Number of devices; more than one needs a parallel mapper, of which there is none yet."""
+    """Number of devices; a run's ``--parallel`` says how many share the model."""
+    link: Identifier | None = None
+    """Component that joins the devices; without one there is only one."""
 
 
 class MachineConfig(ConfigModel):

@@ -33,6 +33,7 @@ OPTION_KINDS: Final[dict[str, type]] = {
     "ignore_capacity": bool,
     "slack": float,
     "seed": int,
+    "parallel": str,
 }
 """Options that ``--set options.NAME=VALUE`` may set, and the kind of their values."""
 
@@ -88,6 +89,8 @@ class RunRequest:
         Fraction of time that a mapper may give up to move fewer bytes.
     seed
         Seed of everything random.
+    parallel
+        How several devices share the model, ``tp=2,pp=1,ep=1``.
     load
         Other options of the workload, as ``--set options.history=512`` gives them; see
         :data:`LOAD_KINDS`.
@@ -108,6 +111,7 @@ class RunRequest:
     ignore_capacity: bool = False
     slack: float = 0.0
     seed: int = 0
+    parallel: str = ""
     load: Mapping[str, Any] = field(default_factory=dict)
 
     def simulate(
@@ -152,6 +156,7 @@ class RunRequest:
             ignore_capacity=resolved.ignore_capacity,
             slack=resolved.slack,
             seed=resolved.seed,
+            parallel=resolved.parallel,
             progress=progress,
             observe=observe,
         )

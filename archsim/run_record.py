@@ -13,6 +13,7 @@ from archsim.accounting import Totals
 from archsim.command_rung import command_classes, command_memories
 from archsim.config.hashing import content_hash
 from archsim.mapping import NotedMapping
+from archsim.parallel import OPTION, Parallel, said
 from archsim.results import EngineStatistics, Fidelity, Phase, Result, Roofline
 from archsim.run_config import write_workload
 from archsim.units import PS_PER_S, format_quantity
@@ -87,6 +88,9 @@ class RunRecord:
     ----------
     machine, workload, mappers
         What runs where, and which mapper serves each class.
+    whole, held, parallel
+        The workload of all devices, what the fullest of them holds, and how they share it; the
+        `workload` is that of one rank.
     mapper_options
         Options of the mapper of a class.
     requested, fidelity
@@ -97,6 +101,9 @@ class RunRecord:
 
     machine: Machine
     workload: Workload
+    whole: Workload
+    held: Workload
+    parallel: Parallel
     mappers: Mapping[str, Mapper]
     requested: str
     fidelity: str
@@ -110,7 +117,7 @@ class RunRecord:
         """Return the resolved configuration; running it again gives the same result."""
         return {
             "hardware": self.machine.to_config(),
-            "workload": cast("Json", write_workload(self.workload)),
+            "workload": cast("Json", write_workload(self.whole)),
             "mapper": {name: mapper.id for name, mapper in sorted(self.mappers.items())},
             "options": {
                 "fidelity": self.requested,
@@ -121,8 +128,16 @@ class RunRecord:
                 "mapper_options": {
                     name: dict(self.mapper_options[name]) for name in sorted(self.mapper_options)
                 },
+                **self._sharing(),
             },
         }
+
+    def mapping_options(self) -> dict[str, Json]:
+        """Return the options of the run that mappers may take."""
+        return {"slack": self.slack, **self._sharing()}
+
+    def _sharing(self) -> dict[str, Json]:
+        return {OPTION: str(self.parallel)} if self.parallel.devices > 1 else {}
 
     def result(self, outcome: Outcome) -> Result:
         """Return the result of the run."""
@@ -214,7 +229,7 @@ class RunRecord:
         return Phase(
             latency_s=totals.latency_s,
             num_steps=len(items),
-            num_tokens=len(items) * per_step * self.workload.batch,
+            num_tokens=len(items) * per_step * self.whole.batch,
             energy_j=energy.dynamic + energy.static if energy else None,
             macs=bound.macs,
             dram_bytes=self._dram_bytes(totals) if ran else bound.compulsory_bytes,
@@ -227,7 +242,7 @@ class RunRecord:
             return phases["prefill"].tokens_per_s
         if "decode" in phases:
             return phases["decode"].tokens_per_s
-        return self.workload.batch / phases["prefill"].latency_s
+        return self.whole.batch / phases["prefill"].latency_s
 
     def _dram_bytes(self, totals: Totals) -> int:
         return sum(
@@ -306,6 +321,7 @@ class RunRecord:
         for level in machine.levels:
             if machine.capacity_bytes(level) is None:
                 yield f"{level} has unbounded capacity: nothing is refused for lack of room there"
+        yield from said(self.parallel, machine.config.devices.link or "")
         if self.ignore_capacity:
             yield f"the capacity of {machine.outermost} is ignored"
         for name, clock in sorted(_used_clocks(machine).items()):

@@ -1,8 +1,8 @@
-"""A layer of experts on a GPU: the router's product, one fused call, and experts spread over ranks.
+"""A layer of experts on a GPU: the router's product, one fused call, experts spread over ranks.
 
-With experts spread over `ep` ranks, a rank has its share of them and of the (token, expert) pairs;
-tokens go to their experts and back by two all-to-alls, or, where the same ranks share the
-attention, every rank has all tokens and an all-reduce adds up the results.
+With experts spread over `ep` ranks, a rank has its share of the experts and of the tokens; tokens
+go to their experts on all ranks and back by two all-to-alls, evenly. Where ranks share the columns of
+every expert, an all-reduce adds up the results.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def _fused(
     pairs = sum(dims.batch * dims.m for dims in shapes)
     matrices = len(experts) / len(downs)
     left, right = cascade.tensor(shapes[0].lhs).format, cascade.tensor(shapes[0].rhs).format
-    own = max(1.0, number / options.ep)
+    everywhere, each = tokens * options.ep, pairs / (tokens * options.ep)
+    if each < 1:
+        everywhere, each = pairs, 1.0
     part = cascade.subset([einsum.name for einsum in experts], "experts")
     width = tokens * shapes[0].n * 2
     moved = [
@@ -70,15 +72,15 @@ def _fused(
             "moe",
             operand_format(left, right),
             {
-                "m": float(tokens),
+                "m": float(everywhere),
                 "n": max(1.0, shapes[0].k * matrices / MATRICES),
                 "k": float(shapes[0].n),
-                "experts": own,
-                "topk": min(own, max(1.0, pairs / tokens / options.ep)),
+                "experts": float(number),
+                "topk": min(float(number), each),
             },
-            macs={einsum.name: -(-einsum.macs() // options.ep) for einsum in experts},
+            macs={einsum.name: einsum.macs() for einsum in experts},
             out_bytes=width,
-            compulsory_bytes=kept_bytes(part) // options.ep,
+            compulsory_bytes=kept_bytes(part),
         )
     ]
     plain = left.name.partition(":")[0]
@@ -87,8 +89,8 @@ def _fused(
         moved.append(
             gpu_collective.call("allreduce", "all-reduce", options.tp, width, options, carried)
         )
-    elif options.ep > 1:
-        sent = -(-pairs * shapes[0].n * 2 // options.ep)
+    if options.ep > 1:
+        sent = pairs * shapes[0].n * 2
         there = gpu_collective.call("alltoall", "dispatch", options.ep, sent, options, carried)
         back = gpu_collective.call("alltoall", "combine", options.ep, sent, options, carried)
         moved = [there, *moved, back]

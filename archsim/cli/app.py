@@ -12,6 +12,7 @@ from archsim.cli import cascade as cascade_commands
 from archsim.cli import dram as dram_commands
 from archsim.cli import edgecim as edgecim_commands
 from archsim.cli import model as model_commands
+from archsim.cli import pim as pim_commands
 from archsim.cli import rtl as rtl_commands
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app.add_typer(model_commands.commands, name="model")
 app.add_typer(calibrate_commands.commands, name="calibrate")
 app.add_typer(rtl_commands.commands, name="rtl")
 app.add_typer(dram_commands.commands, name="dram")
+app.add_typer(pim_commands.commands, name="pim")
 app.add_typer(edgecim_commands.commands, name="edgecim")
 
 Phase = Annotated[str | None, typer.Option(help="prefill, decode or generate.")]
@@ -63,6 +65,9 @@ Slack = Annotated[
     float, typer.Option(help="Fraction of time that a mapper may give up to move fewer bytes.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Parallel = Annotated[
+    str, typer.Option(metavar="tp=N,pp=N,ep=N", help="Devices that share layers, stages, experts.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Only JSON on standard output.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="CSV on standard output.")]
 Output = Annotated[
@@ -113,6 +118,7 @@ def run(
     ignore_capacity: IgnoreCapacity = False,
     slack: Slack = 0.0,
     seed: Seed = 0,
+    parallel: Parallel = "",
     repeat: Annotated[
         Path | None,
         typer.Option("--from", metavar="RESULT", help="Run a saved result's configuration again."),
@@ -153,6 +159,7 @@ def run(
         ignore_capacity=ignore_capacity,
         slack=slack,
         seed=seed,
+        parallel=parallel,
     )
     printing = simulation.Printing(as_json, as_csv, output, explain, perfetto, window)
     if hf_config is not None:
@@ -181,6 +188,7 @@ def compare(
     ignore_capacity: IgnoreCapacity = False,
     slack: Slack = 0.0,
     seed: Seed = 0,
+    parallel: Parallel = "",
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     output: Output = None,
@@ -201,6 +209,7 @@ def compare(
         ignore_capacity=ignore_capacity,
         slack=slack,
         seed=seed,
+        parallel=parallel,
     )
     printing = simulation.Printing(as_json=as_json, as_csv=as_csv, output=output)
     return simulation.compare(names, chosen, printing)

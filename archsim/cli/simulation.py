@@ -49,6 +49,7 @@ class Choices:
     ignore_capacity: bool = False
     slack: float = 0.0
     seed: int = 0
+    parallel: str = ""
 
     def request(self, hardware: str, model: str) -> RunRequest:
         """Return the run that they describe."""
@@ -67,6 +68,7 @@ class Choices:
             ignore_capacity=self.ignore_capacity,
             slack=self.slack,
             seed=self.seed,
+            parallel=self.parallel,
         )
 
 
