@@ -13,7 +13,6 @@ from archsim.cli import dram as dram_commands
 from archsim.cli import edgecim as edgecim_commands
 from archsim.cli import model as model_commands
 from archsim.cli import pim as pim_commands
-from archsim.cli import pim as pim_commands
 from archsim.cli import rtl as rtl_commands
 
 app = typer.Typer(
@@ -29,7 +28,6 @@ app.add_typer(model_commands.commands, name="model")
 app.add_typer(calibrate_commands.commands, name="calibrate")
 app.add_typer(rtl_commands.commands, name="rtl")
 app.add_typer(dram_commands.commands, name="dram")
-app.add_typer(pim_commands.commands, name="pim")
 app.add_typer(pim_commands.commands, name="pim")
 app.add_typer(edgecim_commands.commands, name="edgecim")
 
