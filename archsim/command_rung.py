@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from archsim.accounting import MEMORY_TAG
 from archsim.command_transfer import TransferCommands, moved_bytes
 from archsim.components.base import ANY_FORMAT
 from archsim.components.dram import BoundDram
@@ -182,7 +183,9 @@ class _Rewriter:
     def _turn(self, memory: str, access: str) -> OpRef:
         key = (memory, access)
         if key not in self.turns:
-            self.turns[key] = self.builder.marker(f"{memory}/last {access}")
+            self.turns[key] = self.builder.marker(
+                f"{memory}/last {access}", tags={MEMORY_TAG: memory}
+            )
         return self.turns[key]
 
     def _tape(self) -> None:

@@ -179,7 +179,7 @@ class TransferCommands:
         builder = self.builder
         if access == self.action:
             for op, last_ps in self.writer.tails():
-                builder.after(marker, op, anchor="start", delay=last_ps)
+                builder.after(marker, op, anchor="start", delay=last_ps, cause="bandwidth")
             return
         gaps = Gaps(self.memory.command_standard)
         before, after = ("WR", "RD") if access == "write" else ("RD", "WR")
