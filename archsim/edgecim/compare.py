@@ -45,6 +45,8 @@ class Predicted:
         Mean bytes of weights and cache a token.
     limits
         Share of time in steps whose pace each part sets.
+    parts_j
+        Energy of a token by part of the chip, and of the DRAM.
     """
 
     tokens_per_s: float
@@ -52,6 +54,7 @@ class Predicted:
     tokens_per_j: float
     dram_bytes: float
     limits: Mapping[str, float]
+    parts_j: Mapping[str, float]
 
     def to_json(self) -> dict[str, Json]:
         """Return it by name."""
@@ -61,6 +64,7 @@ class Predicted:
             "tokens_per_j": self.tokens_per_j,
             "dram_bytes_per_token": self.dram_bytes,
             "limits": dict(self.limits),
+            "energy_j": dict(self.parts_j),
         }
 
 
@@ -75,6 +79,10 @@ def predict(chip: EdgeChip, shape: ModelShape, bits: int, *, head: bool) -> Pred
         tokens / float(found.chip_j[0] + found.dram_j[0]),
         sum(job.dram_bits(length) for length in job.lengths) / 8 / tokens,
         {name: float(part[0] / found.seconds[0]) for name, part in found.limited_s.items()},
+        {
+            name: float(part[0]) / tokens
+            for name, part in (*found.components_j.items(), ("dram", found.dram_j))
+        },
     )
 
 
@@ -118,9 +126,11 @@ def compare(chip: EdgeChip, *, bits: int = PUBLISHED_BITS) -> dict[str, Json]:
         "real": {
             "peak_bytes_per_s": chip.dram.dram.bandwidth_bytes_per_s,
             "assumed_bytes_per_s": chip.dram_bytes_per_s,
+            "bus_bytes_per_s": chip.buses["chip"].bandwidth_bytes_per_s("transfer"),
             "assumed_pj_per_bit": chip.dram.energy_pj("read") / 8,
             "lpddr5x_pj_per_bit": list(LPDDR5X_PJ_PER_BIT),
         },
+        "mac_pj": dict(chip.tiles.energy_parts_pj(f"int{bits}")),
         "balance": _balance(chip, bits),
         "devices": _devices(rows) if bits == PUBLISHED_BITS else [],
     }

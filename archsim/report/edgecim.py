@@ -37,6 +37,8 @@ def render_comparison(record: Mapping[str, Json]) -> RenderableType:
     if "implied" in record:
         parts.append(Section("What the published means imply", _implied(record)))
         parts.append(Section("Edge devices, as quoted", _devices(record)))
+    parts.append(Section("Energy of a token with head, mJ", _energies(rows)))
+    parts.append(Section("Energy of a MAC by part of its macro", _mac_parts(record)))
     parts.append(Section("Share of time by what sets the pace, with head", _limits(rows)))
     real = cast("dict[str, Any]", record["real"])
     balance = cast("dict[str, Any]", record["balance"])
@@ -46,15 +48,16 @@ def render_comparison(record: Mapping[str, Json]) -> RenderableType:
         bullets(
             [
                 f"DRAM: {_giga(real['assumed_bytes_per_s'])} GB/s, {share:.0%} of the peak of "
-                f"{_giga(real['peak_bytes_per_s'])} GB/s; the share is calibrated to the published "
-                "rates of three models, nothing else is",
+                f"{_giga(real['peak_bytes_per_s'])} GB/s; bus between clusters: "
+                f"{_giga(real['bus_bytes_per_s'])} GB/s at a clock that is an estimate",
                 f"DRAM energy: {real['assumed_pj_per_bit']:.3g} pJ/bit, never tuned; LPDDR5X takes "
                 f"{low:g} to {high:g} pJ/bit with its interface",
                 f"balance: {balance['needed_macros']:.0f} macros written at a time, "
                 f"{balance['update_bits_per_cycle']} bits a cycle each at "
                 f"{balance['clock_hz'] / 1e6:.0f} MHz, take all that the memory gives; "
                 f"{balance['active_macros']} are",
-                "tokens/J of the Orin Nano are its rate over a 15 W rating, not a measurement",
+                "the 3.65 tokens/J quoted for the Orin Nano are its rate over a 15 W rating, DRAM "
+                "included, not a measurement",
                 "chip energy rests on estimates (the machine's file marks them)",
             ]
         )
@@ -111,26 +114,40 @@ def _implied(record: Mapping[str, Json]) -> RenderableType:
     return grid
 
 
+def _energies(rows: list[dict[str, Any]]) -> RenderableType:
+    names = list(rows[0]["head_on"]["energy_j"])
+    grid = table(">model", *(f">{name.replace('weight_', '')}" for name in names))
+    for row in rows:
+        energies = row["head_on"]["energy_j"]
+        grid.add_row(row["model"], *(f"{1e3 * energies[name]:.2f}" for name in names))
+    return grid
+
+
+def _mac_parts(record: Mapping[str, Json]) -> RenderableType:
+    parts = cast("dict[str, float]", record["mac_pj"])
+    shown = {name: value for name, value in parts.items() if value}
+    grid = table(*(f">{name}" for name in (*shown, "together")))
+    values = [*shown.values(), sum(shown.values())]
+    grid.add_row(*(f"{1e3 * value:.1f} fJ" for value in values))
+    return grid
+
+
 def _limits(rows: list[dict[str, Any]]) -> RenderableType:
     shares = [row["head_on"]["limits"] for row in rows]
     names = [name for name in shares[0] if any(share[name] for share in shares)]
-    grid = table("model", *(f">{name.replace('_', ' ')}" for name in names))
+    grid = table(">model", *(f">{name.replace('_', ' ')}" for name in names))
     for row in rows:
         grid.add_row(row["model"], *(f"{row['head_on']['limits'][name]:.1%}" for name in names))
     return grid
 
 
 def _devices(record: Mapping[str, Json]) -> RenderableType:
-    grid = table(
-        ">device", ">model", ">tokens/s", ">tokens/J", ">ours, no head", ">with head", "from"
-    )
+    grid = table(">device", ">model", ">tokens/s", ">ours, no head", ">with head", "from")
     for item in cast("list[dict[str, Any]]", record["devices"]):
-        joules = item["tokens_per_j"]
         grid.add_row(
             item["device"],
             item["model"],
             f"{item['tokens_per_s']:g}",
-            "–" if joules is None else f"{joules:g}",
             *(f"{item['ratio'][key]:.2f}×" for key, _ in HEADS),
             item["source"],
         )

@@ -46,7 +46,7 @@ def test_writes_take_rows_over_update_width():
 
 def test_the_energy_of_a_mac_is_split():
     parts = TILES.energy_parts_pj("int8")
-    assert {"multiplier", "tree", "accumulator", "drivers"} <= set(parts)
+    assert {"multiplier", "tree", "accumulator", "drivers", "registers"} <= set(parts)
     assert sum(parts.values()) == pytest.approx(TILES.energy_pj("mac", "int8"))
     assert max(parts, key=parts.get) == "tree"
 

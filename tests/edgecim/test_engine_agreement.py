@@ -8,6 +8,7 @@ from archsim.edgecim.chip import edge_chip, overrides_of
 from archsim.edgecim.design import PUBLISHED
 from archsim.edgecim.evaluate import Job, evaluate
 from archsim.edgecim.model_shape import model_shape
+from archsim.edgecim.published import MODELS
 from archsim.machine import load_hardware
 from archsim.mapping import MemoryCache
 from workloads import load_model
@@ -77,6 +78,17 @@ def test_bytes_and_macs_are_those_of_the_model():
     assert result.macs == job.macs(193)
     # Beside weights and cache: gains, rotary constants, the embedded row and the logits.
     assert 0 < result.dram_bytes - job.dram_bits(193) / 8 < 0.002 * result.dram_bytes
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("bits", [4, 8])
+def test_every_published_model_runs(model, bits):
+    result = run(model, bits, 192, (), "analytic")
+    shape = model_shape(load_model(model))
+    job = Job(shape, weight_bits=bits, cache_bits=bits, prompt=192, generated=1)
+    found = evaluate(edge_chip(), edge_chip().design, job)
+    assert result.latency_s == pytest.approx(found.seconds[0], rel=1e-12)
+    assert result.bottleneck == "chip-bus:bandwidth"
 
 
 def test_head_off_leaves_out_its_bytes():

@@ -44,19 +44,29 @@ def test_the_closed_form_of_a_stream_is_exact(steps, fetch, access, compute, set
     assert run_program(builder.build(), path=False).makespan_ps == stream.time_ps
 
 
-def test_what_limits_a_token():
-    result = decode()
-    assert result.bottleneck == "dram:bandwidth"
-    assert result.sensitivities["hardware.components.dram.bandwidth"] > 0.9
-    slow = archsim.simulate(
-        load_hardware("edgecim", overrides=["hardware.components.chip-bus.width=512"]),
-        "llama3.2-1b",
-        phase="decode",
-        context=64,
-        cache=MemoryCache(),
-    )
-    assert slow.bottleneck == "chip-bus:bandwidth"
-    assert slow.sensitivities["hardware.components.chip-bus.width"] > 0.8
+def limited(*texts):
+    machine = load_hardware("edgecim", overrides=[f"hardware.components.{text}" for text in texts])
+    return archsim.simulate(machine, "llama3.2-1b", phase="decode", context=64, cache=MemoryCache())
+
+
+@pytest.mark.parametrize(
+    ("texts", "bottleneck", "path"),
+    [
+        ((), "chip-bus:bandwidth", "chip-bus.width"),
+        (("chip-bus.width=8192",), "dram:bandwidth", "dram.bandwidth"),
+        (("cluster-bus.width=512",), "cluster-bus:bandwidth", "cluster-bus.width"),
+        (("tile-bus.width=16",), "tile-bus:bandwidth", "tile-bus.width"),
+    ],
+)
+def test_what_limits_a_token(texts, bottleneck, path):
+    result = limited(*texts)
+    assert result.bottleneck == bottleneck
+    assert result.sensitivities[f"hardware.components.{path}"] > 0.85
+
+
+def test_compute_limits_where_many_vectors_pass():
+    result = decode(batch=64)
+    assert result.bottleneck.startswith("tiles.mac")
 
 
 def test_macros_written_too_slowly_limit_as_the_balance_rule_says():
