@@ -184,7 +184,8 @@ def _part(cascade: Cascade, name: str) -> Part:
 def _softmax_reason(others: list[Einsum]) -> str | None:
     operations = {node.operation for e in others for node in walk(e.map) if isinstance(node, Apply)}
     reduced = {operation for einsum in others for _, operation in einsum.reduce}
-    if "sub_exp" not in operations or "max" not in reduced or "div" not in operations:
+    differs = "sub_exp" in operations or {"exp", "sub"} <= operations
+    if not differs or "max" not in reduced or "div" not in operations:
         return "there is no softmax between the products (maximum, exponential, sum, quotient)"
     return None
 

@@ -100,12 +100,17 @@ class FlatCounts:
         Values that softmax moves from and to memory.
     cycles
         Cycles of each product on the array.
+    buffer_reads, buffer_writes
+        Values read from and written to the buffer: operands of the products on their way, and what
+        softmax does to each score (three reads, two writes).
     """
 
     reads: dict[str, float]
     writes: dict[str, float]
     softmax_values: float
     cycles: dict[str, int]
+    buffer_reads: int
+    buffer_writes: int
 
     @property
     def product_values(self) -> float:
@@ -125,17 +130,21 @@ def flat_counts(sizes: FlatSizes, chosen: FlatDecisions) -> FlatCounts:
     reads: dict[str, float] = {}
     writes: dict[str, float] = {}
     cycles: dict[str, int] = {}
+    points = sizes.extents["M"] * sizes.extents["P"]
+    on_chip = [3 * points, 2 * points]
     for name, kept in (("QK", chosen.score_loops), ("AV", chosen.context_loops)):
         loops = _loops(sizes, chosen, name, kept)
         cycles[name] = prod(loop.times for loop in loops)
         for tensor in OPERANDS[name]:
             reads[tensor] = _moved(sizes, chosen, tensor, _accesses(loops, tensor))
+            on_chip[0] += _accesses(loops, tensor)
         written = _accesses(loops, name)
+        on_chip[1] += written
         again = written - _unique(sizes, name)
         writes[name] = _moved(sizes, chosen, name, written)
         share = chosen.spilled if name in chosen.on_chip else 1.0
         reads[f"{name} again"] = share * again
-    return FlatCounts(reads, writes, _softmax_values(sizes, chosen), cycles)
+    return FlatCounts(reads, writes, _softmax_values(sizes, chosen), cycles, *on_chip)
 
 
 def _loops(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mappers.attention_tiles import array_work
 from mappers.closed_form import ClosedForm, Phase, Tally
 from mappers.flat_form import FlatCounts, FlatDecisions, FlatSizes, buffered_values, flat_counts
-from mappers.work import Work, apart, service_work, transfer_work
+from mappers.work import Work, apart, port_work, service_work, transfer_work
 
 if TYPE_CHECKING:
     from archsim.machine import Machine
@@ -134,6 +134,14 @@ class FlatPlan:
         source, target = reversed(ends) if write else ends
         return transfer_work(self.machine, source, target, num_bytes, self.problem.score.name)
 
+    def _port(self, write: bool, parts: int = 1) -> Work | None:
+        """Return what units read or write in the buffer for a head, or one of several pieces."""
+        counts = self.counts
+        values = counts.buffer_writes if write else counts.buffer_reads
+        num_bytes = self.problem.score.bytes(-(-values // parts))
+        action: Literal["read", "write"] = "write" if write else "read"
+        return port_work(self.machine, action, [(num_bytes, self.problem.score.name)])
+
     def closed_form(self) -> ClosedForm:
         """Return the closed form: the slowest of memory, array and 1D unit."""
         problem = self.problem
@@ -143,6 +151,9 @@ class FlatPlan:
         tally.add(problem.softmax[-1], self._softmax(), 1)
         for write in (False, True):
             tally.add(problem.scores, self._traffic(write), 1)
+            port = self._port(write)
+            if port is not None:
+                tally.add(problem.scores, port, 1)
         assert self.machine.array is not None
         times = [(busy, name) for name, busy in sorted(tally.busy_ps.items())]
         time_ps, limit = max(times, key=lambda item: item[0])
@@ -170,12 +181,15 @@ class FlatPlan:
         store = write.define(builder, "store", tags(problem.context))
         ports = [
             (work or Work((), 0)).define(builder, name, problem.tags)
-            for work, name in ((fill, "fill"), (drain, "drain"))
+            for work, name in (
+                *((fill, "fill"), (drain, "drain")),
+                *((self._port(False, parts), "port_read"), (self._port(True, parts), "port_write")),
+            )
         ]
         total = self.num_heads * parts
         # Issue order on the array: scores of a block before the context of the one two before.
         first = min(IN_FLIGHT - 1, total)
-        stages = ((load, ports[0], score), (softmax,), (context,), (store, ports[1]))
+        stages = ((load, ports[0], score), (softmax,), (context, *ports[2:]), (store, ports[1]))
         chain = (score, softmax, context, store)
         ticks = [builder.marker(name) for name in ("scored", "weighed", "summed")]
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from mappers.attention_tiles import array_work
 from mappers.closed_form import ClosedForm, Phase, Tally
 from mappers.flat_plan import SOFTMAX
-from mappers.work import Work, service_work, transfer_work
+from mappers.work import Work, port_work, service_work, transfer_work
 
 if TYPE_CHECKING:
     from archsim.machine import Machine
@@ -82,9 +82,13 @@ def _product(
     again = pieces(min(sides), room_bytes)
     read = max(sides) * again + min(sides) if name == "scores" else sides[1] * again
     written = problem.score.bytes(points) if name == "scores" else sides[0]
+    # Both operands of a tile of the array pass the buffer's port; one of the context's is scores.
+    operands = tiles * (rows + columns) * depth
     if name == "context":
         read += problem.score.bytes(points)
-    return _phase(name, einsum, work, machine, (read, written), problem)
+        operands = tiles * rows * depth + points
+    ports = (problem.score.bytes(operands), written)
+    return _phase(name, einsum, work, machine, (read, written), ports, problem)
 
 
 def pieces(num_bytes: int, room_bytes: int | None) -> int:
@@ -104,7 +108,10 @@ def _softmax(problem: AttentionProblem, machine: Machine, moved_bytes: int) -> P
         vector, "elementwise", {a: n * each for a, n in operations.items()}, problem.number
     )
     half = moved_bytes // 2
-    return _phase("softmax", problem.softmax[-1], work, machine, (half, half), problem)
+    # Maximum, sum and quotient read the row, the exponential reads and writes it, the quotient
+    # writes it: five accesses to each score (FuseMax artifact, for FLAT).
+    ports = (3 * half, 2 * half)
+    return _phase("softmax", problem.softmax[-1], work, machine, (half, half), ports, problem)
 
 
 def _phase(
@@ -113,10 +120,16 @@ def _phase(
     work: Work,
     machine: Machine,
     moved: tuple[int, int],
+    ports: tuple[int, int],
     problem: AttentionProblem,
 ) -> Phase:
+    """Return a phase: computation, what it reads and writes on chip, and its memory traffic."""
     tally = Tally()
     tally.add(einsum, work, 1)
+    for action, num_bytes in (("read", ports[0]), ("write", ports[1])):
+        port = port_work(machine, action, [(num_bytes, problem.score.name)])
+        if port is not None:
+            tally.add(einsum, port, 1)
     ends = (machine.outermost, machine.innermost)
     for num_bytes, (source, target) in zip(moved, (ends, ends[::-1]), strict=True):
         transfer = transfer_work(machine, source, target, num_bytes, problem.score.name)

@@ -129,8 +129,8 @@ ENERGY = LengthFigure(
     notes=(
         SOURCE,
         OWN_FLAT,
-        "Energies of table fusemax-paper-45nm. Those of Unfused, FLAT and +Cascade are not derived"
-        " by the source: ours leave out their register files and charge exponentials.",
+        "Energies of table fusemax-paper-45nm. How often units of Unfused, FLAT and +Cascade go to"
+        " the buffer is not derived by the source; ours count every operand and score once.",
     ),
 )
 
