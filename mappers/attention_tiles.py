@@ -48,9 +48,7 @@ def tile_shape(problem: AttentionProblem, array: BoundSystolicArray) -> TileShap
     """Return the tile that fills the array, or all there is; as many tiles, but of equal size."""
     law = array.law
     rows = problem.heads * problem.queries
-    return TileShape(
-        even_share(problem.keys, law.rows), even_share(rows, law.columns * law.count)
-    )
+    return TileShape(even_share(problem.keys, law.rows), even_share(rows, law.columns * law.count))
 
 
 def even_share(total: int, most: int) -> int:
