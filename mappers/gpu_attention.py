@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 SIXTEEN: Final = ("bf16", "fp16")
 
+IN_SOFTMAX: Final = ("scale", "mask")
+"""Kernels of unfused attention that a compiler makes part of the softmax."""
+
 
 class GpuAttentionMapper:
     """Maps attention; see the module.
@@ -136,9 +139,11 @@ def _calls(
         )
         return [call], "attention is one fused call, the write of the KV cache within it"
     number = dtype.partition("+")[0]
-    return _unfused(problem, number, macs, sequences * heads, queries, keys, kept, out_bytes), (
-        "attention is unfused: product, scale, mask, softmax, product; masked scores are computed"
-    )
+    calls = _unfused(problem, number, macs, sequences * heads, queries, keys, kept, out_bytes)
+    if options.fusion == "library":
+        calls = [call for call in calls if call.name not in IN_SOFTMAX]
+        return calls, "attention is product, softmax (scales and masks), product; no score is saved"
+    return calls, "attention is product, scale, mask, softmax, product; no masked score is saved"
 
 
 def _unfused(
