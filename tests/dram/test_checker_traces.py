@@ -50,11 +50,11 @@ def test_recorded_workloads_pass(memory):
 
 def test_commands_one_tick_early_are_found_unless_they_had_slack(memory):
     standard = memory.standard
-    trace = trace_of(memory, WORKLOADS[1])[:1200]
+    trace = trace_of(memory, WORKLOADS[1])[:900]
     clean = check(standard, trace)
     rng = random.Random(2)
     caught = spared = 0
-    for place in rng.sample(range(1, len(trace)), 40):
+    for place in rng.sample(range(1, len(trace)), 24):
         early = trace[place]._replace(clock=trace[place].clock - 1)
         if early.clock < trace[place - 1].clock:
             continue
@@ -66,7 +66,7 @@ def test_commands_one_tick_early_are_found_unless_they_had_slack(memory):
         elif standard.ticks_per_clock == 1 and "CAS" not in trace[place - 1].name:
             assert not accused, (trace[place], accused)
             spared += 1
-    assert caught >= 8
+    assert caught >= 4
 
 
 def mutants(trace, rng):
