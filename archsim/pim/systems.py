@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from archsim.pim.systems_file import SystemConfig
     from archsim.pim.systems_model import ServedModel
 
-MAX_BATCH = 1 << 20
+MAX_BATCH: Final = 1 << 20
 """Largest batch that is looked for."""
 
 
@@ -142,3 +142,42 @@ def generation(
         Prompt and tokens made.
     """
     return decode(system, model, batch, context + (new_tokens + 1) // 2)
+
+
+def prefill_s(system: SystemConfig, model: ServedModel, tokens: int) -> float:
+    """Return the time of one prompt on the processors: their compute at its efficiency.
+
+    Parameters
+    ----------
+    system
+        A system with processors.
+    model
+        What is served.
+    tokens
+        Prompt.
+    """
+    xpu = system.xpu
+    if xpu is None:
+        return 0.0
+    dense_layers = model.layers - model.expert_layers
+    used = model.layers * model.projection + dense_layers * model.dense
+    used += model.expert_layers * (model.active * model.expert + model.always)
+    causal = 2.0 * model.layers * model.heads * model.head_size * tokens**2
+    rate = xpu.flops_per_s * xpu.compute_efficiency * xpu.count
+    return (2.0 * used * tokens + causal) / rate
+
+
+def served_tokens_per_s(
+    system: SystemConfig, model: ServedModel, batch: int, context: int, new_tokens: int
+) -> float:
+    """Return the rate of new tokens with the time of the prompts counted, one after another.
+
+    Parameters
+    ----------
+    system, model, batch
+        What serves how many.
+    context, new_tokens
+        Prompt and tokens made.
+    """
+    decoding = generation(system, model, batch, context, new_tokens).latency_s * new_tokens
+    return batch * new_tokens / (decoding + batch * prefill_s(system, model, context))

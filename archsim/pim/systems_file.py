@@ -106,6 +106,8 @@ class PimConfig(ConfigModel):
     """Share that row changes, refreshes and vector moves leave."""
     ops_per_byte: PositiveFloat
     """Operations that the units do on a byte at full bandwidth."""
+    operands: Literal["reread", "held"] = "reread"
+    """What units do beyond `ops_per_byte`: read again for the next vector, or hold in buffers."""
     external_bytes_per_s: Bandwidth = Field(alias="external_bandwidth")
     """Interface of a stack."""
     link_bytes_per_s: Bandwidth | None = Field(alias="link", default=None)

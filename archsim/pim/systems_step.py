@@ -176,9 +176,7 @@ def _attention(
         found["xpu"] = _Sides(system).xpu_s(read, flops) * uneven, 1.0
     side = min(found, key=lambda name: found[name][0])
     where["attention"] = side
-    again = 1.0
-    if side == "pim" and system.pim is not None:
-        again = max(1.0, flops / read / system.pim.ops_per_byte)
+    again = _again(system, side, read, flops)
     tally.add(side, model.layers * read * again, model.layers * flops)
     seconds, imbalance = found[side]
     return model.layers * seconds, imbalance
@@ -224,7 +222,7 @@ def _dense(
 
 def _again(system: SystemConfig, side: str, read: float, flops: float) -> float:
     """Return how often units read operands: once for each vector that lanes take no more of."""
-    if side == "xpu" or system.pim is None:
+    if side == "xpu" or system.pim is None or system.pim.operands == "held":
         return 1.0
     return max(1.0, flops / read / system.pim.ops_per_byte)
 
