@@ -88,6 +88,16 @@ class Operations:
         """The last traversal."""
         return self.phases[-1]
 
+    @property
+    def num_steps(self) -> int:
+        """Tiles of a traversal, of all heads."""
+        return self.plan.num_tiles * self.plan.problem.groups
+
+    def _num_ticks(self, phase: PhaseOperations) -> int:
+        """Return the steps of a traversal, of all heads, with those in which it empties."""
+        ends = 1 if self.plan.runs_on else len(self.plan.supers) * self.plan.problem.groups
+        return self.num_steps + phase.depth * ends
+
     def _phase(self, number: int, found: ModuloSchedule) -> PhaseOperations:
         made = PhaseOperations(number, found)
         for task in self.plan.graph.phase(number):
@@ -157,14 +167,16 @@ class Operations:
             whole = wait.ps == latency or need.distance > 0
             tick = self._tick(phase, need.source, 0 if whole else wait.ps, whole, ticks)
             back = self._steps(phase, need) + int(order[need.source] < order[need.target])
-            self.builder.after(phase.ops[need.target], tick, back=min(max(back, 1), MAX_BACK))
+            if back <= self._num_ticks(phase):
+                self.builder.after(phase.ops[need.target], tick, back=min(max(back, 1), MAX_BACK))
         starts, last = phase.schedule.starts_ps, self._last(phase)
         first = phase.ops[min(starts, key=starts.__getitem__)]
         for port in phase.ports:
             anchor = last if port is phase.ports[-1] and len(phase.ports) > 1 else first
             # A step's operands may be read, and its results written, one step early or late.
             self.builder.after(port, anchor, anchor="start")
-            self.builder.after(anchor, port, back=2)
+            if self.num_steps > 1:
+                self.builder.after(anchor, port, back=2)
 
     def _last(self, phase: PhaseOperations) -> OpRef:
         starts = phase.schedule.starts_ps
@@ -229,7 +241,8 @@ class Operations:
             builder.after(phase.ops[task.name], self.loads["query"])
         phase, task = readers[-1]
         back = plan.together * plan.query_sets if plan.runs_on else 1
-        self._taken(self.loads["query"], phase, task, back=min(back, MAX_BACK))
+        if back <= self.num_steps:
+            self._taken(self.loads["query"], phase, task, back=min(back, MAX_BACK))
 
     def _taken(self, target: OpRef, phase: PhaseOperations, task: Task, *, back: int = 1) -> None:
         """Let an operation wait until a task has taken its operands in: not for its result."""

@@ -27,6 +27,9 @@ Stream = Literal["key", "value"]
 MOST_AHEAD = 8
 """Short groups of tiles under way at once (a choice: estimate)."""
 
+SETTLED = 1
+"""Steps between the last stage of a row block and what ends it: it need not wait for the units."""
+
 DOUBLE = 2
 """Tiles of a stream that have room: one in use, one on its way."""
 
@@ -86,7 +89,7 @@ class AutoPlan:
     @cached_property
     def schedules(self) -> tuple[ModuloSchedule, ...]:
         """Modulo schedule of every traversal; no deeper than the tiles that it runs over."""
-        least = min(item.num_tiles for item in self.supers)
+        least = self.least_tiles
         if self.runs_on and len(self.supers) == 1:
             least *= min(MOST_AHEAD, self.problem.groups)
         most = least if self.most_stages is None else min(least, self.most_stages)
@@ -105,7 +108,19 @@ class AutoPlan:
         """Groups that start before the last tile of a group is finished."""
         if not self.runs_on or len(self.supers) > 1:
             return 1
-        return max(1, -(-self.schedules[0].depth // self.num_tiles))
+        return max(1, -(-self.finished // self.num_tiles))
+
+    @property
+    def finished(self) -> int:
+        """Steps behind the last tile of a group after which its row blocks are ended."""
+        depth = self.schedules[-1].depth
+        room = self.problem.groups * self.num_tiles if len(self.supers) == 1 else self.least_tiles
+        return min(depth + SETTLED, max(depth, room))
+
+    @property
+    def least_tiles(self) -> int:
+        """Fewest tiles of a group of row blocks."""
+        return min(item.num_tiles for item in self.supers)
 
     @cached_property
     def end_shift(self) -> int | None:
@@ -122,15 +137,18 @@ class AutoPlan:
         read = {source for source, target in self.graph.waits if target in tails}
         if not read or not self.runs_on or self.lookback > 1:
             return None
-        shift = 0
-        for item in supers:
-            if len(item.blocks) != number or item.runs[0][0] != number:
-                return None
-            behind = (found.depth - place - item.steps_behind(place) for place in range(number))
-            shift = max(shift, *behind)
-        if any(item.num_tiles < number + shift for item in supers):
+        most = min(found.stages[name] for name in read)
+        if any(len(item.blocks) != number or item.runs[0][0] != number for item in supers):
             return None
-        return shift if shift <= min(found.stages[name] for name in read) else None
+        for steps in (found.depth + SETTLED, found.depth):
+            shift = max(
+                steps - place - item.steps_behind(place)
+                for item in supers
+                for place in range(number)
+            )
+            if shift <= most and number + max(shift, 0) <= self.least_tiles:
+                return max(shift, 0)
+        return None
 
     @property
     def state_sets(self) -> int:

@@ -39,7 +39,7 @@ class _Writer:
         self.shift = plan.end_shift
         # Where a group ends the one `lookback` groups before: behind so many of its steps.
         tiles = plan.num_tiles if plan.lookback > 1 else 0
-        self.due = self.made.last.depth - (plan.lookback - 1) * tiles
+        self.due = plan.finished - (plan.lookback - 1) * tiles
         number = len(plan.supers[0].blocks)
         # Steps of a group that are written out or differ from those of its steady state.
         self.opening = 0 if self.shift is None else number + self.shift
@@ -88,7 +88,7 @@ class _Writer:
 
     def _lead(self, phase: PhaseOperations) -> int:
         """Return the first steps of a group that are no steady state."""
-        return max(phase.depth, self.opening)
+        return max(phase.depth, self.opening, self.plan.finished if self.runs_on else 0)
 
     def _alike(self, position: int, before: SuperBlock | None) -> Sequence[SuperBlock]:
         """Return the groups from a position on that one loop can run."""
