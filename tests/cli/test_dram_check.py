@@ -13,7 +13,7 @@ GOOD = """1,ACT,0,0,0,0,0
 23,WR,0,0,0,0,0
 47,RD,0,1,0,0,0
 """
-"""The first commands of a recorded trace (DDR4, a mix of reads and writes; dram.md, 4.5)."""
+"""The first commands of a recorded trace (Ramulator 2.1, DDR4, a mix of reads and writes)."""
 
 
 @pytest.fixture

@@ -204,7 +204,7 @@ def test_refresh_takes_its_share():
     kept = machine(GRADES[1], "components.dram.commands.refresh=none")
     program = one_transfer(kept, 1 << 26)
     loss = lowered_ps(program, machine(GRADES[1])) / lowered_ps(program, kept) - 1
-    # 628 cycles of 12480 in dram.md, section 3.6.
+    # 628 cycles of 12480, as recorded with Ramulator 2.1.
     assert loss == pytest.approx(628 / (12480 - 628), rel=0.01)
     run_loss = run(machine(GRADES[1]), tiny(context=100), fidelity="command")
     assert run_loss.critical_path["dram"]["refresh"] > 0

@@ -14,6 +14,7 @@ from archsim.composition import simulate
 from archsim.config.document import load_document
 from archsim.machine import load_hardware
 from archsim.mapping import MemoryCache
+from archsim.pim.systems_file import SYSTEMS
 from tests.contract.source import PACKAGES, ROOT
 from workloads import load_model, parameters
 
@@ -89,6 +90,8 @@ def test_a_model_is_valid_and_sourced(name, schemas, capsys):
 def test_every_yaml_of_the_packages_is_known():
     known = {registry.hardware.find_yaml(name) for name in MACHINES}
     known |= {registry.workloads.find_yaml(name) for name in MODELS}
+    for group in (registry.memory, registry.macros, registry.pim, SYSTEMS):
+        known |= {group.find_yaml(name) for name in group.yaml_names()}
     others = {
         path
         for package in PACKAGES
@@ -96,7 +99,7 @@ def test_every_yaml_of_the_packages_is_known():
         if path not in known
     }
     assert {path.parent.name for path in others} <= {
-        *("technology", "templates", "claims", "constants"),
+        *("technology", "templates", "claims", "constants", "cascades"),
     }
 
 

@@ -20,7 +20,7 @@ WORKLOADS = (
     "copy:n=2000,length=16",
     "chunk:n=2000,length=16,seed=36",
 )
-"""The recorded command traces of Ramulator 2.1 (dram.md, 4.5); ours are equal to them."""
+"""The recorded command traces of Ramulator 2.1 ; ours are equal to them."""
 
 
 def trace_of(memory, pattern):

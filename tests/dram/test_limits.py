@@ -22,7 +22,7 @@ def clocks(name, limit, **options):
     return standard.burst_ticks / standard.ticks_per_clock / value
 
 
-# dram.md, section 3: the forms checked there against recorded runs.
+# Closed forms beside recorded runs of Ramulator 2.1.
 @pytest.mark.parametrize(
     ("name", "limit", "options", "expected"),
     [

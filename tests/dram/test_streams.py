@@ -93,7 +93,7 @@ def test_streams_agree_with_refresh(name, write):
     assert program_ticks(standard, stream, plan) == pytest.approx(expected, rel=limit)
 
 
-# Ramulator 2.1 (dram.md, section 3 and its recorded runs), map B, 20 000 or 5 000 requests.
+# Recorded runs of Ramulator 2.1, map B, 20 000 or 5 000 requests.
 @pytest.mark.parametrize(
     ("name", "stream", "refreshed", "ticks"),
     [

@@ -14,7 +14,7 @@ from archsim.dram.streams_record import run_stream
 @pytest.mark.parametrize(
     ("name", "pattern", "ticks"),
     [
-        # Ramulator 2.1, recorded (dram.md, section 3).
+        # Recorded with Ramulator 2.1.
         ("ddr4-3200", "stream:n=20000", 80_045),
         ("ddr4-3200", "stream:n=20000,write=100", 80_019),
         ("ddr4-3200", "stride:step=column,n=20000", 160_041),

@@ -206,7 +206,7 @@ def test_flat_takes_published_decisions():
     moved = sum(
         n for (name, _, _), n in mapping.analytic().total_counts().items() if name == "dram"
     )
-    # BERT, 16K in the artifact: 333,246,885,888 B for 768 heads (fusemax.md: 3.332e11).
+    # BERT, 16K in the artifact: 333,246,885,888 B for 768 heads, printed as 3.332e11.
     assert moved * 768 == pytest.approx(3.332e11, rel=1e-3)
 
 

@@ -118,7 +118,7 @@ def test_the_slowest_channel_decides():
 
 
 def test_commands_of_one_head_take_what_the_simulator_measured():
-    # Pairs of heads: 7861 + 2 refreshes of 439 cycles of 769 ps for 2048 tokens (read, pim.md 1.4).
+    # Pairs of heads: 7861 + 2 refreshes of 439 cycles of 769 ps for 2048 tokens (recorded run of the AttAcc simulator).
     found = command_seconds("attacc-bank", np.array([2048]), 128, 2)[0]
     assert found == pytest.approx(7861 / 2 * 769e-12, rel=0.02)
 
