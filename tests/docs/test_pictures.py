@@ -9,7 +9,9 @@ import pytest
 from tests.docs.page import FOLDER
 from tests.docs.refresh import picture
 
-PICTURES = sorted([*FOLDER.glob("engine-*.svg"), *FOLDER.glob("dram-*.svg")])
+PICTURES = sorted(
+    path for kind in ("engine", "dram", "pim") for path in FOLDER.glob(f"{kind}-*.svg")
+)
 
 
 def seen(svg: str) -> tuple[list[str], int]:
@@ -19,7 +21,7 @@ def seen(svg: str) -> tuple[list[str], int]:
 
 
 def test_there_are_pictures():
-    assert len(PICTURES) == 5
+    assert len(PICTURES) == 7
 
 
 @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
