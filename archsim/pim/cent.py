@@ -27,11 +27,8 @@ WRITE_VECTOR_NS: Final = 32.0
 """Write to the global buffer, beside one ns a burst (read: timing_constant WR_GB)."""
 RESULT_NS: Final = 37.5
 """Set or read the accumulators of all banks (read: WR_BIAS, RD_MAC)."""
-WRITE_BANK_NS: Final = 45.5
-"""Write one bank (read: WR_SBK), beside one ns a burst."""
-
 LEFT_OUT: Final = (
-    "norms, rotary embedding, softmax scaling in banks, copies between banks and buffers",
+    "norms, rotary embedding, softmax scaling in banks, copies between banks and buffers, cache writes",
 )
 
 
@@ -111,19 +108,6 @@ def attention_ns(device: PimDevice, shape: BlockShape, tokens: int, channels: in
     heads = -(-shape.kv_heads // channels) * (shape.heads // shape.kv_heads)
     passes = -(-shape.head_size // BANKS)
     return scores + heads * (gemv_ns(device, passes * BANKS, tokens, 1))
-
-
-def cache_write_ns(shape: BlockShape) -> float:
-    """Return the time of writing a token's key and value into banks, ns.
-
-    Notes
-    -----
-    A key is a run of bursts in one bank; a value has one element in a row of every bank, and each
-    costs a write of its own.
-    """
-    key = shape.kv_heads * shape.head_size // LANES + WRITE_BANK_NS
-    value = BANKS * -(-shape.head_size // BANKS) * (WRITE_BANK_NS + 1)
-    return key + value
 
 
 def stretch(device: PimDevice) -> float:

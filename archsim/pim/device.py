@@ -153,4 +153,20 @@ def load_device(name: str, overrides: Sequence[str] = ()) -> PimDevice:
             known=key_paths(PimDeviceConfig, ROOT),
         )
     config = validate_model(PimDeviceConfig, document.data, document, ROOT)
+    _check_levels(config, document)
     return PimDevice(_PimResolver(document, config).standard(), config, document)
+
+
+def _check_levels(config: PimDeviceConfig, document: Document) -> None:
+    """Refuse an organisation that the controller's command streams cannot address."""
+    wanted = ("pseudochannel", "rank", "bankgroup", "bank")
+    given = tuple(config.organisation.levels)
+    if config.mapping == "attacc" and set(given) != set(wanted):
+        path = f"{ROOT}.organisation.levels"
+        raise ConfigError(
+            "has other levels than the command streams",
+            path=path,
+            location=document.location(path),
+            given=", ".join(given),
+            allowed=f"{', '.join(wanted)}, each at least 1",
+        )

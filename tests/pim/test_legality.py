@@ -11,7 +11,7 @@ from archsim.pim.commands import trace
 from archsim.pim.device import load_device
 from archsim.pim.operations import Attention, Gemv, run_operation
 
-DEVICES = ("attacc-bank", "attacc-bankgroup", "attacc-buffer")
+DEVICES = ("attacc-bank", "attacc-bankgroup", "attacc-buffer", "logic-pim", "generic-pim")
 
 
 def report(name, operation, overrides=()):
