@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING
 
 from archsim.errors import MappingError
 from mappers import edgecim_attention, edgecim_matrix
 from mappers.closed_form import ClosedForm, Phase, Tally
+from mappers.edgecim_memory import kept_on_chip, memory_bytes
 from mappers.edgecim_stream import EdgeMachine, Stream, edge_machine, memory_work, weight_bits
 from mappers.work import Work, service_work
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from archsim.machine import Machine
     from archsim.mapping import Infeasible, Json, MapContext
     from archsim.program import OpRef, Program
-    from workloads import Cascade, Einsum
+    from workloads import Cascade
 
 HEAD = "head"
 """Option: whether the language-model head is read for every token."""
@@ -184,7 +184,9 @@ class EdgeCimMapper:
         if isinstance(found, str):
             raise MappingError(found)
         layer = cascade.einsums[0].layer
-        kept = _kept(cascade, machine)
+        edge = edge_machine(machine)
+        assert isinstance(edge, EdgeMachine)
+        kept = kept_on_chip(cascade, edge)
         inside = {tensor.name for tensor in cascade.role_tensors("intermediate")}
         fused = tuple(e.name for e in cascade.einsums if e.output.tensor in inside | kept)
         used = sum(cascade.tensor(name).num_bytes(cascade) for name in kept)
@@ -206,8 +208,8 @@ def _parts(cascade: Cascade, machine: Machine, *, head: bool) -> list[Part] | st
         return core
     parts = list(core)
     matrices = first.matmul() is not None
-    reads = _memory_bytes(cascade, edge, "read")
-    writes = _memory_bytes(cascade, edge, "write")
+    reads = memory_bytes(cascade, edge, "read")
+    writes = memory_bytes(cascade, edge, "write")
     loads = memory_work(edge, "read", reads, "*")
     if loads is not None and not matrices and len(parts) == 1 and isinstance(parts[0].work, Work):
         parts[0] = Part(parts[0].name, parts[0].einsum, _beside(loads, parts[0].work))
@@ -267,50 +269,3 @@ def _beside(load: Work, work: Work) -> Work:
     slow = load if load.latency_ps > work.latency_ps else work
     counts = {**load.counts, **work.counts}
     return Work((*load.holds, *work.holds), slow.latency_ps, slow.latency_expr, counts, slow.cause)
-
-
-def _kept(cascade: Cascade, machine: Machine) -> set[str]:
-    """Return the activations that stay in the global buffer."""
-    edge = edge_machine(machine)
-    assert not isinstance(edge, str)
-    return {
-        tensor.name
-        for tensor in cascade.role_tensors("input", "intermediate", "output")
-        if tensor.num_bytes(cascade) <= edge.stays_bytes
-    }
-
-
-def _memory_bytes(cascade: Cascade, edge: EdgeMachine, action: str) -> int:
-    """Return the bytes of a phase beside streamed weights that the memory reads or writes.
-
-    Read: vectors of gains and constants, gathered rows of a table, and activations that do not
-    stay; written: new keys and values, activations that do not stay, and the logits.
-    """
-    kept = _kept(cascade, edge.machine)
-    total = 0
-    if action == "write":
-        for einsum in cascade.einsums:
-            out = cascade.tensor(einsum.output.tensor)
-            if out.role == "kv" or (out.role == "output" and out.name not in kept):
-                total += out.format.bytes(_new_elements(einsum))
-        return total
-    made = set(cascade.made())
-    seen: set[str] = set()
-    streamed = {d.rhs for e in cascade.einsums if (d := e.matmul()) is not None}
-    for einsum in cascade.einsums:
-        for name in einsum.reads():
-            tensor = cascade.tensor(name)
-            if name in seen | made | streamed or tensor.role == "kv":
-                continue
-            seen.add(name)
-            if einsum.op_class == "embedding" and tensor.role == "weight":
-                total += tensor.format.bytes(_new_elements(einsum))
-            elif tensor.role in ("weight", "constant") or name not in kept:
-                total += tensor.num_bytes(cascade)
-    return total
-
-
-def _new_elements(einsum: Einsum) -> int:
-    """Return the elements that an einsum makes."""
-    extents = einsum.extents
-    return prod(extents[name] for item in einsum.output.indices for name, _ in item.terms)

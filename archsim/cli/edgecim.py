@@ -85,7 +85,7 @@ def explore(
     from archsim.cli.progress import progress_bar
     from archsim.edgecim.chip import edge_chip
     from archsim.edgecim.evaluate import Job
-    from archsim.edgecim.explore import Request, explore_record
+    from archsim.edgecim.exploration import Request, explore_record
     from archsim.edgecim.model_shape import model_shape
     from archsim.report.edgecim import render_exploration
     from workloads import load_model

@@ -12,9 +12,11 @@ from archsim.edgecim.chip import edge_chip
 from archsim.edgecim.compare import compare
 from archsim.edgecim.design import EXTENDED, EXTRA, GENES, PUBLISHED, Space, one_design
 from archsim.edgecim.evaluate import Job, evaluate
-from archsim.edgecim.explore import Request, explore, explore_record, regrets
+from archsim.edgecim.exploration import Request, explore_record
+from archsim.edgecim.explore import explore
 from archsim.edgecim.model_shape import model_shape
 from archsim.edgecim.pareto import merge_fronts, pareto_front
+from archsim.edgecim.regret import regrets
 from archsim.errors import ConfigError
 from workloads import load_model
 
