@@ -11,6 +11,7 @@ from archsim.cli import calibrate as calibrate_commands
 from archsim.cli import cascade as cascade_commands
 from archsim.cli import dram as dram_commands
 from archsim.cli import edgecim as edgecim_commands
+from archsim.cli import measure as measure_commands
 from archsim.cli import model as model_commands
 from archsim.cli import pim as pim_commands
 from archsim.cli import rtl as rtl_commands
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.add_typer(cascade_commands.commands, name="cascade")
 app.add_typer(model_commands.commands, name="model")
 app.add_typer(calibrate_commands.commands, name="calibrate")
+app.add_typer(measure_commands.commands, name="measure")
 app.add_typer(rtl_commands.commands, name="rtl")
 app.add_typer(dram_commands.commands, name="dram")
 app.add_typer(pim_commands.commands, name="pim")
