@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 RESCALED = "rescaled"
 """Option: share of the tiles in which a running maximum changes."""
 
+MULTIPLY_ADD = "multiply_add"
+"""Option: whether a sum is corrected and added to in one operation of the 1D unit."""
+
 
 @dataclass(frozen=True)
 class AutoMapping:
@@ -104,7 +107,7 @@ class AutoMapper:
 
     id: str = "auto"
     classes: frozenset[str] = frozenset({"attention"})
-    options: frozenset[str] = frozenset({RESCALED})
+    options: frozenset[str] = frozenset({RESCALED, MULTIPLY_ADD})
 
     def supports(self, cascade: Cascade, machine: Machine) -> str | None:
         """Return None if the attention can be mapped, else why not."""
@@ -128,7 +131,9 @@ class AutoMapper:
             A machine with an array and a 1D unit.
         options
             ``rescaled``: share of the tiles in which a running maximum changes, 0 to 1. It depends
-            on the data, so it is 1 unless given: every tile corrects its sums.
+            on the data, so it is 1 unless given: every tile corrects its sums. ``multiply_add``:
+            whether a sum is corrected and added to in one operation where the 1D unit has one
+            (default yes); without, operations are those that FuseMax counts.
         context
             Homes, room, evaluation, budget.
 
@@ -142,14 +147,15 @@ class AutoMapper:
         MappingError
             The cascade or the machine is not supported.
         ConfigError
-            The option is no share.
+            An option is no share, or neither true nor false.
         """
         problem = find_attention(cascade)
         reason = problem if isinstance(problem, str) else unsupported(problem, machine)
         if isinstance(problem, str) or reason is not None:
             raise MappingError(reason or "")
         rescaled = _share(options.get(RESCALED, 1.0))
-        found = search(cascade, problem, machine, context, rescaled)
+        fuses = _flag(options.get(MULTIPLY_ADD, True))
+        found = search(cascade, problem, machine, context, rescaled, multiply_add=fuses)
         if found.best is None:
             if not found.refused:
                 raise MappingError("no unit of the machine can do all of the attention")
@@ -166,6 +172,17 @@ def _share(value: Json) -> float:
             allowed="a number from 0 to 1",
         )
     return float(value)
+
+
+def _flag(value: Json) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(
+            "must be true or false",
+            path=f"options.{MULTIPLY_ADD}",
+            given=value,
+            allowed="true, false",
+        )
+    return value
 
 
 def unsupported(problem: AttentionProblem, machine: Machine) -> str | None:

@@ -31,7 +31,7 @@ def reasons(found: Search) -> Iterator[str]:
     for name, other in sorted(found.of_form.items(), key=lambda item: item[1].closed_ps):
         if name != chosen.form:
             share = other.closed_ps / best.closed_ps
-            yield f"form {name} takes {share:.3g} times as long at best: {limit(other.plan)}"
+            yield f"form {name} takes {share:.3g} times as long: {limit(other.plan)}"
     for name, shortage in found.refused.items():
         if name not in found.of_form:
             yield (

@@ -13,7 +13,7 @@ So nothing is planned, and nothing run, that cannot be faster than what was foun
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
@@ -105,7 +105,9 @@ def search(
     problem: AttentionProblem,
     machine: Machine,
     context: MapContext,
-    rescaled: float,
+    rescaled: float = 1.0,
+    *,
+    multiply_add: bool = True,
 ) -> Search:
     """Return the fastest plan of an attention.
 
@@ -119,9 +121,14 @@ def search(
         Homes, room, evaluation and budget.
     rescaled
         Share of tiles in which the running maximum changes.
+    multiply_add
+        Whether products that one sum alone reads may become multiply-adds.
     """
     found = Search()
-    tiles = list(_tiles(cascade, problem, machine, rescaled))
+    assert machine.vector is not None
+    fuses = multiply_add and "mac" in machine.vector.actions()
+    choices = forms(cascade, multiply_add=fuses)
+    tiles = list(_tiles(choices, problem, machine, rescaled))
     found.tiles = len(tiles)
     limit = MAX_RUNS if context.budget is None else max(1, context.budget)
     waiting: list[tuple[int, int, int, _Tile | Candidate]] = []
@@ -176,12 +183,10 @@ def program_of(found: AutoPlan) -> Program:
 
 
 def _tiles(
-    cascade: Cascade, problem: AttentionProblem, machine: Machine, rescaled: float
+    choices: Sequence[Form], problem: AttentionProblem, machine: Machine, rescaled: float
 ) -> Iterator[_Tile]:
     """Yield every form bound on tiles of every shape."""
     assert machine.array is not None
-    assert machine.vector is not None
-    choices = forms(cascade, multiply_add="mac" in machine.vector.actions())
     for shape in shapes(problem, machine.array):
         for form in choices:
             if form.single_tile and shape.keys < problem.keys:

@@ -103,3 +103,20 @@ def test_skipped_corrections_are_an_option_and_said():
     assert times_ps(given)[1] < times_ps(plain)[1]
     with pytest.raises(ConfigError, match="no share"):
         mapped(AutoMapper(), slow, machine, rescaled=2)
+
+
+def test_with_the_operations_that_fusemax_counts_it_is_the_binding():
+    for keys in (1024, 65536):
+        cascade = attention(keys, heads=12, batch=64)
+        ours = mapped(AutoMapper(), cascade, FUSEMAX, multiply_add=False)
+        theirs = mapped(binding(), cascade, FUSEMAX)
+        (mine, run), (other, their_run) = times_ps(ours), times_ps(theirs)
+        assert mine == other
+        assert run <= 1.005 * their_run
+        assert {t for t, unit in ours.plan.tile.units.items() if unit == "held"} == {
+            "scores",
+            "row_max_local",
+            "numerator",
+            "denominator_local",
+            "context_local",
+        }
