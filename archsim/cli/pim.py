@@ -168,6 +168,67 @@ def table(
 
 
 @commands.command()
+def batch(
+    config: Config,
+    lengths: Annotated[
+        str,
+        typer.Option(metavar="LENGTHS", help="Keys of each request: 4000,2000x3 (three alike)."),
+    ],
+    head_size: Annotated[int, typer.Option(help="Elements of a key.")],
+    heads: Annotated[int, typer.Option(help="Query heads of a request.")],
+    kv_heads: Annotated[int | None, typer.Option(help="Key-value heads; all if not given.")] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run the decode attention of requests of different lengths; exit 3 if it does not fit."""
+    from archsim.cli.output import print_error, print_json
+    from archsim.mapping import Infeasible
+    from archsim.pim.batch import run_batch
+    from archsim.pim.device import load_device
+    from archsim.pim.grid import make_operation, parse_lengths
+    from archsim.report.layout import percent, quantity
+
+    device = load_device(config, overrides or [])
+    tokens = parse_lengths(lengths)
+    shape = {"tokens": max(tokens), "head_size": head_size, "heads": heads}
+    make_operation("attention", shape | ({} if kv_heads is None else {"kv_heads": kv_heads}))
+    found = run_batch(device, tokens, head_size, heads, kv_heads or heads)
+    if isinstance(found, Infeasible):
+        if as_json:
+            print_json({"feasible": False, "infeasible": found.to_json()})
+        else:
+            print_error(
+                f"infeasible: {found.resource} needs {found.need:,} {found.unit},"
+                f" has {found.have:,} ({found.detail})"
+            )
+        return INFEASIBLE
+    if as_json:
+        print_json(
+            {
+                "feasible": True,
+                "latency_s": found.time_ps * 1e-12,
+                "requests": len(tokens),
+                "cycles": found.ticks,
+                "balance": found.balance,
+                "channels": found.channels,
+                "busy_channels": found.busy_channels,
+                "simulated_channels": found.simulated,
+                "stored_bytes": found.stored_bytes,
+            }
+        )
+        return 0
+    typer.echo(
+        f"{len(tokens):,} requests, {quantity(found.stored_bytes, 'bytes')}:"
+        f" {quantity(found.time_ps * 1e-12, 'time')}, {found.ticks:,} cycles"
+    )
+    typer.echo(
+        f"{found.busy_channels} of {found.channels} channels busy,"
+        f" {percent(found.balance)} of the longest on average"
+    )
+    return 0
+
+
+@commands.command()
 def check(
     file: Annotated[Path, typer.Argument(metavar="COMMANDS", help="File of pim run --commands.")],
     config: Annotated[str, typer.Option(metavar="CONFIG", help="Device that it must keep to.")],

@@ -10,6 +10,7 @@ Source: scale-snu/attacc_simulator c1540de, trace generators (read); GEMV: the s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +43,9 @@ class Head:
         Where its keys and its values begin in each bank.
     channels
         Channels that have one.
+    drop_rest
+        Whether vector moves that do not divide evenly among the blocks they hide behind are left
+        out, as the published trace generator does.
     """
 
     device: PimDevice
@@ -51,6 +55,7 @@ class Head:
     key_bytes: int
     channels: int
     value_bytes: int = VALUES_AT_BYTES
+    drop_rest: bool = False
 
     @property
     def inner(self) -> int:
@@ -190,24 +195,24 @@ def pair(one: Head, two: Head, *, first: bool) -> list[Segment]:
         found.append(one.first_score())
     found.append(BARRIER)
     blocks = one.blocks
-    stride = two.query_moves // blocks
     for block in range(blocks + 1):
         if block < blocks:
             found.append(one.score(block))
         if block:
             found.append(one.read_scores())
         if block < blocks:
-            found.append(two.write_query(block * stride, (block + 1) * stride))
+            found.append(two.write_query(*_share(two, two.query_moves, block, blocks)))
             found.append(BARRIER)
-    for block in range(blocks + 1):
-        if block < blocks:
+    later = two.blocks
+    for block in range(later + 1):
+        if block < later:
             found.append(two.score(block))
         if block:
             found.append(two.read_scores())
         else:
             found.append(one.softmax())
-        if block < blocks:
-            found += _late(one, block, blocks)
+        if block < later:
+            found += _late(one, block, later)
             found.append(BARRIER)
     for part in range(one.inner + 1):
         if part < one.inner:
@@ -228,9 +233,25 @@ def _late(head: Head, turn: int, turns: int) -> list[Segment]:
     """Return the probabilities that move in one of the later half of some turns."""
     if turn < turns // 2:
         return []
-    stride = head.probability_moves // _up(turns, 2)
-    place = turn - turns // 2
-    return [head.write_probabilities(place * stride, (place + 1) * stride)]
+    share = _share(head, head.probability_moves, turn - turns // 2, _up(turns, 2))
+    return [head.write_probabilities(*share)]
+
+
+def _share(head: Head, moves: int, turn: int, turns: int) -> tuple[int, int]:
+    """Return which of some moves one of some turns takes."""
+    if head.drop_rest:
+        return turn * (moves // turns), (turn + 1) * (moves // turns)
+    return turn * moves // turns, (turn + 1) * moves // turns
+
+
+def heads_in_turn(heads: Sequence[Head]) -> list[Segment]:
+    """Return the requests of heads one after another, two at a time interleaved."""
+    found: list[Segment] = []
+    for turn in range(0, len(heads) - 1, 2):
+        found += pair(heads[turn], heads[turn + 1], first=turn == 0)
+    if len(heads) % 2:
+        found += single(heads[-1])
+    return found
 
 
 def attention(
@@ -242,6 +263,7 @@ def attention(
     max_tokens: int = 4096,
     *,
     one_value_room: bool = False,
+    drop_rest: bool = False,
 ) -> list[Segment]:
     """Return the requests of an attention operation on one stack.
 
@@ -263,6 +285,8 @@ def attention(
         Whether the values of all heads of a channel begin at one address. The recorded runs of two
         heads a channel need one row fewer than the published generator gives at 256 tokens, where
         a head fills one row: exactly this. With more tokens nothing differs.
+    drop_rest
+        See :class:`Head`.
     """
     banks = device.sizes.get("rank", 1) * device.sizes.get("bankgroup", 1) * device.sizes["bank"]
     banks *= device.sizes.get("pseudochannel", 1)
@@ -277,15 +301,11 @@ def attention(
             turn * room,
             min(device.channels, heads - turn * device.channels),
             VALUES_AT_BYTES + (0 if one_value_room else turn * room),
+            drop_rest,
         )
         for turn in range(turns)
     ]
-    found: list[Segment] = []
-    for turn in range(0, turns - 1, 2):
-        found += pair(made[turn], made[turn + 1], first=turn == 0)
-    if turns % 2:
-        found += single(made[-1])
-    return found
+    return heads_in_turn(made)
 
 
 def gemv(device: PimDevice, rows: int, inner: int, element_bytes: int) -> list[Segment]:

@@ -28,7 +28,8 @@ WRITE_VECTOR_NS: Final = 32.0
 RESULT_NS: Final = 37.5
 """Set or read the accumulators of all banks (read: WR_BIAS, RD_MAC)."""
 LEFT_OUT: Final = (
-    "norms, rotary embedding, softmax scaling in banks, copies between banks and buffers, cache writes",
+    "norms, rotary embedding, softmax scaling in banks",
+    "copies between banks and buffers, cache writes",
 )
 
 

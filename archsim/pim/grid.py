@@ -25,6 +25,7 @@ RESULTS: Final = (
 """Columns behind those of the shape."""
 MAX_POINTS: Final = 1_000_000
 MAX_VALUE: Final = 1 << 40
+MAX_REQUESTS: Final = 100_000
 
 
 def make_operation(name: str, values: Mapping[str, int]) -> Operation:
@@ -113,6 +114,32 @@ def parse_axis(text: str) -> tuple[str, list[int]]:
     if not (equals and key and values):
         raise ConfigError("is no axis", path="--grid", given=text, allowed=allowed)
     return key, values
+
+
+def parse_lengths(text: str) -> list[int]:
+    """Return the lengths of requests: ``4000,2000x3`` is four of them.
+
+    Raises
+    ------
+    ConfigError
+        Not such a list, or too long.
+    """
+    found: list[int] = []
+    try:
+        for part in text.split(","):
+            length, times, count = part.partition("x")
+            repeat = int(count) if times else 1
+            if repeat < 1 or len(found) + repeat > MAX_REQUESTS or int(length) < 1:
+                raise ValueError
+            found += [int(length)] * repeat
+    except ValueError:
+        raise ConfigError(
+            "is no list of lengths",
+            path="--lengths",
+            given=text,
+            allowed=f"4000,2000x3 and the like, at most {MAX_REQUESTS} requests",
+        ) from None
+    return found
 
 
 def table_rows(

@@ -34,15 +34,16 @@ RECORDED: Final = "hardware.controller.refresh_checks=channel"
 LIMIT_PERCENT: Final = 1.0
 MEDIAN_LIMIT_PERCENT: Final = 0.1
 HBM_PIM_LIMIT_PERCENT: Final = 10.0
+CENT_LIMIT_PERCENT: Final = 10.0
 
 NOTES: Final = (
     "attacc: refreshes as recorded, without tRP before them and, with units beside bank groups"
     " or on the buffer die, without tRAS and tRTP before the precharge; the shipped devices"
     " keep all three (hardware.controller.refresh_checks=all-levels).",
-    "attacc: the values of all heads of a channel begin at one address. This is inferred: runs of"
-    " two heads a channel with 256 tokens need one row switch fewer (-40 cycles) than the published"
+    "attacc: the values of all heads of a channel begin at one address. This is inferred: two"
+    " heads a channel with 256 tokens need one row switch fewer (-40 cycles) than the published"
     " trace generator gives; at 512 tokens and more nothing tells the two apart.",
-    "hbm-pim: closed forms of the kernel's command stream. Unexplained: where the first refresh of a"
+    "hbm-pim: closed forms of the kernel's commands. Unexplained: where the first refresh of a"
     " run falls (a whole number of refreshes is rounded, up to 9 % of the shortest run), and what"
     " barriers cost beyond the turn-arounds they force.",
     "cent: norms, rotary embedding, softmax scaling and copies between banks and buffers are left"
@@ -70,8 +71,9 @@ def _segments(row: Row, device: PimDevice, kind: str) -> list[Segment]:
     element = row.integer("dtype_bytes", minimum=1)
     if kind == "attention":
         heads = row.integer("nhead", minimum=1)
+        room = max(4096, first)
         return attacc.attention(
-            device, first, second, heads, element, max(4096, first), one_value_room=True
+            device, first, second, heads, element, room, one_value_room=True, drop_rest=True
         )
     if kind == "gemv":
         return attacc.gemv(device, first, second, element)
@@ -192,6 +194,8 @@ def _bars(items: list[Item]) -> list[Bar]:
         by = {"simulator": "attacc"}
         bars.append(Bar("cycles", LIMIT_PERCENT, by=by))
         bars.append(Bar("cycles", MEDIAN_LIMIT_PERCENT, "median_ape_percent", by=by))
+    if "cent" in present:
+        bars.append(Bar("pim_latency_ms_per_block", CENT_LIMIT_PERCENT, by={"simulator": "cent"}))
     if "hbm-pim" in present:
         bars.append(Bar("cycles", HBM_PIM_LIMIT_PERCENT, by={"simulator": "hbm-pim"}))
     return bars

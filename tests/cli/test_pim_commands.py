@@ -92,3 +92,15 @@ def test_a_table_has_a_row_for_each_point(tmp_path, capsys):
 def test_a_bad_axis_is_refused(grid, capsys):
     assert main(["pim", "table", "attacc-bank", "--op", "attention", "--grid", grid]) == 2
     assert "--grid" in capsys.readouterr().err
+
+
+def test_a_batch_of_different_lengths(capsys):
+    shape = ("--head-size", "128", "--heads", "12")
+    words = ("pim", "batch", "attacc-bank", *shape)
+    assert main([*words, "--lengths", "900,300x3", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["requests"], record["busy_channels"]) == (4, 16)
+    assert 0 < record["balance"] <= 1
+    assert main([*words, "--lengths", "900000x4"]) == 3
+    assert main([*words, "--lengths", "9x"]) == 2
+    assert "--lengths" in capsys.readouterr().err
