@@ -94,6 +94,8 @@ class PimConfig(ConfigModel):
     """Where the numbers are from."""
     device: str | None = None
     """Computing memory whose commands time attention; None: bandwidth and lanes do."""
+    blocks: str | None = None
+    """GDDR6-AiM device whose instruction times stand for the bandwidth of whole blocks."""
     stacks: PositiveInt
     """Stacks or packages in all."""
     channels: PositiveInt

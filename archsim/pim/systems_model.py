@@ -30,6 +30,8 @@ class ServedModel:
         Experts of a layer, and those that a token visits.
     weight_bytes, cache_bytes
         Bytes of a weight and of a cached element.
+    ffn, ffn_matrices
+        Inner extent of a dense feed-forward layer, and its matrices.
     """
 
     name: str
@@ -48,6 +50,8 @@ class ServedModel:
     active: int
     weight_bytes: int = 2
     cache_bytes: int = 2
+    ffn: int = 0
+    ffn_matrices: int = 2
 
     @property
     def group(self) -> int:
@@ -124,4 +128,6 @@ def served_model(model: ModelConfig, weight_bytes: int = 2, cache_bytes: int = 2
         active=active,
         weight_bytes=weight_bytes,
         cache_bytes=cache_bytes,
+        ffn=model.ffn_size,
+        ffn_matrices=matrices,
     )

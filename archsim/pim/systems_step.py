@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from archsim.pim.systems_cent import block_parts_s
 from archsim.pim.systems_experts import expert_tokens, split
 from archsim.pim.systems_place import head_seconds, loads
 
@@ -145,6 +146,7 @@ def step(system: SystemConfig, model: ServedModel, lengths: Ints) -> Step:
     if on_pim:
         parts["vectors"] = _vectors(system, model, len(lengths), tally)
     parts["cache write"] = _cache_write(system, model, len(lengths), tally)
+    parts |= block_parts_s(system, model, lengths)
     parts["collectives"] = _collectives(system, model, len(lengths), tally)
     parts["elementwise"] = model.layers * len(lengths) * system.vector_s_per_layer
     if system.xpu is not None:

@@ -118,7 +118,8 @@ def test_the_slowest_channel_decides():
 
 
 def test_commands_of_one_head_take_what_the_simulator_measured():
-    # Pairs of heads: 7861 + 2 refreshes of 439 cycles of 769 ps for 2048 tokens (recorded run of the AttAcc simulator).
+    # A pair of heads: 7861 cycles of 769 ps, refreshes included, at 2048 tokens (a recorded run of
+    # the AttAcc simulator).
     found = command_seconds("attacc-bank", np.array([2048]), 128, 2)[0]
     assert found == pytest.approx(7861 / 2 * 769e-12, rel=0.02)
 
@@ -196,3 +197,17 @@ def test_models_that_no_system_serves_are_named():
 def test_memory_alone_cannot_place_work_on_a_processor():
     with pytest.raises(ConfigError, match="there is no xpu"):
         system("cent", "homes.ffn=xpu")
+
+
+def test_blocks_of_cent_shrink_with_channels_and_grow_with_requests():
+    llama = model("llama2-7b")
+    one, four = (decode(system("cent", f"stages={n}"), llama, 1, 2048) for n in (32, 8))
+    assert 2 < one.latency_s / four.latency_s < 4
+    several = step(system("cent"), llama, np.array([512, 2048, 2048]))
+    assert several.parts_s["ffn"] == pytest.approx(3 * one.parts_s["ffn"])
+    assert several.parts_s["attention"] < 3 * one.parts_s["attention"]
+
+
+def test_blocks_of_cent_are_gated():
+    with pytest.raises(ConfigError, match="gated"):
+        decode(system("cent"), model("gpt2-xl"), 1, 512)
