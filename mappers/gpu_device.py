@@ -59,6 +59,8 @@ class GpuMachine:
         The GPU with one number changed, for slopes.
     peak_bytes_per_s
         Peak bandwidth of device memory, as the roofline bound takes it, B/s.
+    machine, static_w
+        The machine, and the static power of all its parts, W.
     """
 
     device: GpuDevice
@@ -68,6 +70,8 @@ class GpuMachine:
     link: str
     variants: tuple[Variant, ...]
     peak_bytes_per_s: float
+    machine: Machine
+    static_w: float
 
 
 @lru_cache(maxsize=16)
@@ -92,7 +96,8 @@ def gpu_machine(machine: Machine) -> GpuMachine | str:
     )
     peak = max(memory.bandwidth_bytes_per_s(action) for action in ("read", "write"))
     names = sm.name, l2.name, memory.name, link.name
-    return GpuMachine(device, *names, _variants(device, *names), peak)
+    variants, static_w = _variants(device, *names), sum(machine.static_w().values())
+    return GpuMachine(device, *names, variants, peak, machine, static_w)
 
 
 def _part(machine: Machine, kind: type[Part]) -> Part | None:

@@ -1,8 +1,8 @@
 """A layer of experts on a GPU: the router's product, one fused call, experts spread over ranks.
 
 With experts spread over `ep` ranks, a rank has its share of the experts and of the tokens; tokens
-go to their experts on all ranks and back by two all-to-alls, evenly. Where ranks share the columns of
-every expert, an all-reduce adds up the results.
+go to their experts on all ranks and back by two all-to-alls, evenly. Where ranks share the columns
+of every expert, an all-reduce adds up the results.
 """
 
 from __future__ import annotations

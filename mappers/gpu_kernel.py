@@ -134,6 +134,8 @@ class Kernel:
         Bytes moved.
     said
         Which constants the time comes from.
+    board_pj
+        Energy of the whole board by the fitted power law.
     """
 
     call: Call
@@ -144,6 +146,7 @@ class Kernel:
     l2_bytes: int
     link_bytes: int
     said: str
+    board_pj: float = 0.0
 
     def phase(self, gpu: GpuMachine) -> Phase:
         """Return the kernel as a phase of a closed form."""
@@ -161,7 +164,18 @@ class Kernel:
                 tally.counts.setdefault(einsum, {})[gpu.sm, "mac", number] = macs
         moved = tally.counts.setdefault(next(iter(self.call.macs), self.call.name), {})
         moved.update(self._moved(gpu))
+        beyond = self._beyond_pj(gpu, tally)
+        if beyond > 0:
+            moved[gpu.sm, "issue", "*"] = beyond
         return Phase(self.call.name, self.time_ps, self.cause, tally, self.time_expr)
+
+    def _beyond_pj(self, gpu: GpuMachine, tally: Tally) -> int:
+        """Return the board's energy beyond counted actions and static power, pJ."""
+        counted = gpu.static_w * self.time_ps
+        for counts in tally.counts.values():
+            for (name, action, number), amount in counts.items():
+                counted += amount * gpu.machine.component(name).energy_pj(action, number)
+        return int(self.board_pj - counted)
 
     def _moved(self, gpu: GpuMachine) -> dict[CountKey, int]:
         written = min(self.call.out_bytes, self.dram_bytes)
@@ -213,6 +227,7 @@ def time_call(call: Call, gpu: GpuMachine, options: GpuOptions) -> Kernel:
         dram_bytes=0 if collective else int(used),
         l2_bytes=0 if call.less is not None else int(estimate.l2_bytes[0]),
         link_bytes=int(_sent(call)) if collective else 0,
+        board_pj=0.0 if call.less is not None else float(model.power(estimate)[0]) * time_ps,
         said=f"{call.op} {call.dtype}: {model.constants.origin} constants, {model.constants.said}",
     )
 

@@ -89,6 +89,10 @@ class GpuGemmMapper:
             calls += _sampling(cascade, chosen)
             host_s = chosen.host_s
             said.append(
+                "energy is the fitted board power times time; what counted actions leave of it "
+                "stands under the multiprocessors"
+            )
+            said.append(
                 "sampling is a softmax over the logits and the host adds "
                 f"{host_s * 1e6:g} us a pass (mapper.gemm.host)"
             )

@@ -93,7 +93,9 @@ class BoundGpuSm(BoundComponent):
 
     sm: GpuSm
     KIND: ClassVar[str] = "gpu-sm"
-    ACTIONS: ClassVar[tuple[str, ...]] = ("mac", "add", "mul", "max", "exp", "div")
+    ACTIONS: ClassVar[tuple[str, ...]] = ("mac", "add", "mul", "max", "exp", "div", "issue")
+    """``issue`` stands for what the board draws beside counted actions: instructions, registers,
+    shared memory, leakage that grows with the load; one count is 1 pJ."""
 
     @property
     def config(self) -> GpuSm:

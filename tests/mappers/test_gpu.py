@@ -120,6 +120,14 @@ def test_slopes_agree_with_another_run():
     assert gained / 0.01 == pytest.approx(here.sensitivities[path], rel=0.1)
 
 
+@pytest.mark.parametrize("gpu", ["h200-sxm", "a100-80g-sxm", "l40s", "l4", "mi210"])
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+def test_mean_power_is_between_idle_and_the_cap(gpu, phase):
+    result = run(gpu, "llama3.2-1b", phase=phase, context=1024, batch=4)
+    sm = load_hardware(gpu).component("sm").config
+    assert sm.idle_power_w < result.power_w < 1.05 * sm.power_cap_w
+
+
 def test_eager_launches_take_the_host_s_time():
     graph = run(phase="decode", context=64)
     choice = {name: {"launch": "eager"} for name in ("gemm", "attention", "vector")}
