@@ -42,7 +42,7 @@ def room(system: SystemConfig, model: ServedModel) -> Room:
     if system.homes.cache == "pim":
         fits = model.stored_bytes <= xpu
         return Room(xpu, pim if fits else xpu - model.stored_bytes)
-    have = max(xpu, pim)
+    have = xpu + pim if system.homes.cache == "pooled" else max(xpu, pim)
     return Room(have, have - model.stored_bytes)
 
 

@@ -125,8 +125,10 @@ class PimConfig(ConfigModel):
 class HomesConfig(ConfigModel):
     """What runs and lies where."""
 
-    cache: Literal["pim", "shared"]
-    """Keys and values in the stacks alone, or in one memory with the weights."""
+    cache: Literal["pim", "shared", "pooled"]
+    """Keys and values in the stacks alone; in one memory with the weights; or (as published
+    capacities are counted) wherever both memories together have room, though only the stacks can
+    multiply them."""
     attention: Where
     """Decode attention."""
     projections: Where
@@ -173,8 +175,8 @@ class SystemConfig(ConfigModel):
         for name, part in (("xpu", self.xpu), ("pim", self.pim)):
             if part is None and uses - {"pim" if name == "xpu" else "xpu"}:
                 raise ValueError(f"homes name {name} or faster, but there is no {name}")
-        if homes.cache == "pim" and self.pim is None:
-            raise ValueError("homes.cache is pim, but there is no pim")
+        if homes.cache != "shared" and self.pim is None:
+            raise ValueError(f"homes.cache is {homes.cache}, but there is no pim")
         return self
 
 

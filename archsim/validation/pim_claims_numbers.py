@@ -26,6 +26,9 @@ PROMPT: Final = 2048
 NEW: Final = 128
 """AttAcc's headline case."""
 
+POOLED: Final = ("homes.cache=pooled", "homes.ffn=both")
+"""AttAcc as its simulator counts and runs it: capacities added, feed-forward layers shared."""
+
 LENGTHS: Final = (256, 1024, 4096)
 BATCHES: Final = (32, 64, 128)
 """Duplex: equal prompt and output (lengths: estimate), batches of the paper."""
@@ -103,6 +106,48 @@ def attacc_batch(*, pim: bool) -> float:
     return float(own_batch(attacc(pim=pim), model("gpt3-175b"), PROMPT, NEW))
 
 
+def attacc_pooled_batch(prompt: int, new: int) -> float:
+    """Return the largest batch of GPT-3 175B in FP16 with the memories of DGX and AttAcc added."""
+    return float(own_batch(attacc(*POOLED), model("gpt3-175b"), prompt, new))
+
+
+def attacc_counted_batch(memory_gib: int, prompt: int, new: int, word: int = 2) -> float:
+    """Return how many requests of GPT-3 175B fill a memory, a fraction for the last.
+
+    Weights and lengths as the published simulator counts them: 12 layers x width^2 without
+    embeddings, prompt + new - 1 tokens (scale-snu/attacc_simulator, system.py, read).
+    """
+    layers, width = 96, 12288
+    weights = 12 * layers * width**2 * word
+    return (memory_gib * 2**30 - weights) / (2 * layers * width * word * (prompt + new - 1))
+
+
+def attacc_settings(batch: int) -> list[tuple[int, int, int, int]]:
+    """Return settings in which a published batch is the first that no longer fits.
+
+    Returns
+    -------
+    list of (memory in GiB, prompt, new tokens, bytes of an element)
+        Prompts and new tokens are powers of two from 32 to 2048.
+    """
+    powers = [1 << n for n in range(5, 12)]
+    return [
+        (memory, prompt, new, word)
+        for memory, prompt, new, word in product((640, 1280), powers, powers, (1, 2))
+        if batch - 1 < attacc_counted_batch(memory, prompt, new, word) <= batch
+    ]
+
+
+def attacc_pooled_speedup(name: str, word: int = 2, *, large: bool = False) -> float:
+    """Return throughput over the DGX at own batches, capacities added, all optimisations on."""
+    # INT8 runs at twice the FP16 rate: 624 TOPS (A100 data sheet).
+    rate = ("xpu.compute=624e12",) if word == 1 else ()
+    served = model(name, word, word)
+    ours = at_own_batch(attacc(*POOLED, *rate), served)
+    base = at_own_batch(attacc(*rate, large=large, pim=False), served)
+    return ours.tokens_per_s / base.tokens_per_s
+
+
 def attacc_batch_ratio() -> float:
     """Return the greatest ratio of batches that any request length can give, memory pooled."""
     base, served = attacc(pim=False), model("gpt3-175b")
@@ -111,11 +156,11 @@ def attacc_batch_ratio() -> float:
     return (2 * memory - served.stored_bytes) / (memory - served.stored_bytes)
 
 
-def attacc_speedup(word: int = 2, *, large: bool = False, overrides: tuple[str, ...] = ()) -> float:
-    """Return decode throughput over the DGX, each at its own largest batch."""
-    served = model("gpt3-175b", word, word)
-    ours = at_own_batch(attacc(*overrides), served)
-    return ours.tokens_per_s / at_own_batch(attacc(large=large, pim=False), served).tokens_per_s
+def attacc_speedup() -> float:
+    """Return decode throughput over the DGX, keys and values in AttAcc alone."""
+    served = model("gpt3-175b")
+    ours = at_own_batch(attacc(), served)
+    return ours.tokens_per_s / at_own_batch(attacc(pim=False), served).tokens_per_s
 
 
 def attacc_speedup_at(batch: int, base_batch: int) -> float:
@@ -126,11 +171,11 @@ def attacc_speedup_at(batch: int, base_batch: int) -> float:
     return ours.tokens_per_s / base.tokens_per_s
 
 
-def attacc_energy(*, large: bool) -> float:
-    """Return tokens per joule over the DGX, each at its own largest batch."""
+def attacc_energy() -> float:
+    """Return tokens per joule over the DGX with the same capacity, each at its largest batch."""
     served = model("gpt3-175b")
-    base = at_own_batch(attacc(large=large, pim=False), served)
-    return base.joules_per_token / at_own_batch(attacc(), served).joules_per_token
+    base = at_own_batch(attacc(large=True, pim=False), served)
+    return base.joules_per_token / at_own_batch(attacc(*POOLED), served).joules_per_token
 
 
 def attacc_pipeline() -> float:

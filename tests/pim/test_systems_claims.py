@@ -58,3 +58,9 @@ def test_glam_of_duplex_has_its_published_parameters():
 def test_the_suite_takes_no_data(tmp_path):
     with pytest.raises(ConfigError, match="has its claims with it"):
         SUITE.run(tmp_path)
+
+
+def test_both_published_batches_of_attacc_are_the_first_that_do_not_fit_in_1280_gib():
+    # Half the memory with elements of half the size is the same.
+    assert ours.attacc_settings(854) == [(640, 128, 128, 1), (1280, 128, 128, 2)]
+    assert ours.attacc_settings(54) == [(640, 2048, 2048, 1), (1280, 2048, 2048, 2)]
