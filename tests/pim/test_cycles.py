@@ -98,3 +98,17 @@ def test_not_a_pim_device():
         load_device("hw_configs/memory/ddr4-3200.yaml")
     with pytest.raises(ConfigError, match="attacc-bank"):
         load_device("attacc-bnk")
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens", "heads", "cycles"),
+    [
+        ("attacc-bank", 2048, 130, 36572),
+        ("attacc-bank", 2049, 3, 3930),
+        ("attacc-bankgroup", 2049, 3, 13519),
+    ],
+)
+def test_fresh_builds_of_the_published_simulator_agree(name, tokens, heads, cycles):
+    # Single runs of a fresh build of scale-snu/attacc_simulator; its shipped cache says otherwise.
+    device = load_device(name, ["hardware.controller.refresh_checks=channel"])
+    assert run_operation(device, Attention(tokens, 128, heads, heads)).ticks == cycles
