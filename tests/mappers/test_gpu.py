@@ -1,4 +1,4 @@
-"""Fragments as GPU kernels: fused as libraries do, never faster than the bound, with true slopes."""
+"""Fragments as GPU kernels: fused as libraries do, never below the bound, with true slopes."""
 
 from __future__ import annotations
 
