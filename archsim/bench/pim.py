@@ -43,7 +43,7 @@ def run(tokens: int = TOKENS, repeats: int = REPEATS) -> dict[str, object]:
         outcome = _run(device, operation)
         seconds = best_cpu_s(partial(_run, device, operation), repeats)
         metrics.append(metric(f"{name}_attention", seconds * 1e3, "ms"))
-        commands = outcome.run.num_commands / device.channels / seconds
+        commands = sum(outcome.commands.values()) / device.channels / seconds
         metrics.append(metric(f"{name}_commands", commands, "commands/s", calibration))
         cycles = outcome.ticks / seconds
         metrics.append(metric(f"{name}_cycles", cycles, "cycles/s", calibration))

@@ -40,11 +40,6 @@ class PimRun:
     classes: tuple[int, ...]
     log: NDArray[np.int64] | None
 
-    @property
-    def num_commands(self) -> int:
-        """Commands sent in all channels."""
-        return sum(self.counts.values())
-
 
 @dataclass(frozen=True)
 class _Tables:
