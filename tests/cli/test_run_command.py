@@ -25,7 +25,7 @@ def test_options_reach_the_simulation(archsim, calls):
         "run fast toy --phase generate --batch 4 --context 2048 --new-tokens 16 --mapper flash"
         " --mapper gemm=own --fidelity roofline --fidelity-fallback --precision kv=fp8"
         " --set hardware.components.dram.bandwidth=1TB/s --ignore-capacity --slack 0.01"
-        " --seed 7 --json"
+        " --set mapper.attention.tile=64 --parallel tp=2 --seed 7 --json"
     )
     assert archsim(*words.split()).code == 0
     assert calls == [
@@ -38,12 +38,14 @@ def test_options_reach_the_simulation(archsim, calls):
             "new_tokens": 16,
             "precision": "kv=fp8",
             "mapper": {"attention": "flash", "gemm": "own"},
+            "mapper_options": {"attention": {"tile": 64}},
             "fidelity": "roofline",
             "fidelity_fallback": True,
             "overrides": ("hardware.components.dram.bandwidth=1TB/s",),
             "ignore_capacity": True,
             "slack": 0.01,
             "seed": 7,
+            "parallel": "tp=2",
         }
     ]
 
