@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from archsim.errors import ConfigError, nearest
+from archsim.gpu.constants import shipped_records
 
 if TYPE_CHECKING:
     from archsim.mapping import Json
@@ -77,6 +78,7 @@ def read_options(options: Mapping[str, Json], mapper: str) -> GpuOptions:
                 allowed=allowed,
                 hint=nearest(str(given), allowed),
             )
+    _check_library(options, mapper)
     host = options.get("host", HOST_S * 1e6)
     if isinstance(host, bool) or not isinstance(host, int | float) or not 0 <= host < 1e9:
         raise ConfigError(
@@ -97,3 +99,28 @@ def read_options(options: Mapping[str, Json], mapper: str) -> GpuOptions:
         pp=int(ranks.get("pp", 1)),
         ep=int(ranks.get("ep", 1)),
     )
+
+
+def _check_library(options: Mapping[str, Json], mapper: str) -> None:
+    """Refuse a library, or a version of it, of which no constants were fitted."""
+    library, version = options.get("library", ""), options.get("version", "")
+    versions: dict[str, set[str]] = {}
+    for record in shipped_records():
+        if record.library:
+            versions.setdefault(record.library, {""}).add(record.version)
+    if library and library not in versions:
+        raise ConfigError(
+            "no constants were fitted to this library",
+            path=f"mapper.{mapper}.library",
+            given=library,
+            allowed=sorted(versions),
+            hint=nearest(str(library), versions),
+        )
+    able = versions.get(str(library), {""})
+    if version not in able:
+        raise ConfigError(
+            "no constants were fitted to this version",
+            path=f"mapper.{mapper}.version",
+            given=version,
+            allowed=sorted(item for item in able if item) or "a version of a library that is given",
+        )

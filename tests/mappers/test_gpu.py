@@ -150,7 +150,13 @@ def test_constants_are_named_among_the_assumptions():
 
 @pytest.mark.parametrize(
     ("option", "value", "word"),
-    [("launch", "lazily", "graph"), ("fusion", "some", "library"), ("host", -1, "us")],
+    [
+        ("launch", "lazily", "graph"),
+        ("library", "vlm", "vllm"),
+        ("version", "9", "version"),
+        ("fusion", "some", "library"),
+        ("host", -1, "us"),
+    ],
 )
 def test_wrong_options_are_refused(option, value, word):
     with pytest.raises(ConfigError, match=word):
