@@ -211,3 +211,20 @@ def test_blocks_of_cent_shrink_with_channels_and_grow_with_requests():
 def test_blocks_of_cent_are_gated():
     with pytest.raises(ConfigError, match="gated"):
         decode(system("cent"), model("gpt2-xl"), 1, 512)
+
+
+def test_values_written_element_by_element_open_as_many_rows():
+    gpt = model("gpt2-xl")
+    by_token, by_element = (
+        decode(system("pim-gpt", f"pim.write.values={layout}"), gpt, 1, 512).parts_s["cache write"]
+        for layout in ("token-major", "channel-major")
+    )
+    # 25 heads on 8 channels: four a channel, one row for the key, one or 64 for the value.
+    assert by_element == pytest.approx(48 * 4 * 65 * 36e-9)
+    assert by_element == pytest.approx(by_token * 65 / 2)
+
+
+def test_pooled_memories_hold_what_both_have():
+    gpt = model("gpt3-175b")
+    pooled = capacity_batch(system("dgx-attacc", "homes.cache=pooled"), gpt, 2176)
+    assert pooled == (1280 * 2**30 - gpt.stored_bytes) // (gpt.token_bytes * 2176) == 99
