@@ -30,6 +30,10 @@ MOST_AHEAD = 8
 SETTLED = 1
 """Steps between the last stage of a row block and what ends it: it need not wait for the units."""
 
+LATE = 3
+"""Steps between the end of a row block and the transfer of its result, so that transfers placed
+behind it do not wait for it (measured: an array of 512 gains 3 % over 0, 1 % over 2)."""
+
 DOUBLE = 2
 """Tiles of a stream that have room: one in use, one on its way."""
 
@@ -151,6 +155,14 @@ class AutoPlan:
         return None
 
     @property
+    def store_lag(self) -> int:
+        """Steps between the end of a row block and the transfer of its result."""
+        if self.end_shift is None:
+            return 0
+        steps = len(self.supers[0].blocks) + self.end_shift
+        return min(LATE, self.least_tiles - steps)
+
+    @property
     def state_sets(self) -> int:
         """Copies of what lives from tile to tile: groups under way at once."""
         if not self.runs_on or self.end_shift is not None:
@@ -204,6 +216,7 @@ class AutoPlan:
             used = any(stream in self.streams(p) for p in range(self.graph.num_phases))
             each = size.key if stream == "key" else size.value
             found += self.tiles_held(stream) * each if used else 0
+        found += (DOUBLE + self.store_lag) * size.result
         return found + self._passing_bytes(size.score)
 
     def _passing_bytes(self, each: int) -> int:

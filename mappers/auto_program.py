@@ -42,7 +42,10 @@ class _Writer:
         self.due = plan.finished - (plan.lookback - 1) * tiles
         number = len(plan.supers[0].blocks)
         # Steps of a group that are written out or differ from those of its steady state.
-        self.opening = 0 if self.shift is None else number + self.shift
+        steps = 0 if self.shift is None else number + self.shift
+        # Results leave later still, so that transfers behind them do not wait for them.
+        self.late = plan.store_lag
+        self.opening = steps + self.late
 
     def write(self) -> Program:
         """Return the program: the first head by itself, as nothing runs before it."""
@@ -172,28 +175,39 @@ class _Writer:
         opens = opening and phase.number == 0
         ends = range(0)
         if self.shift is not None and before is not None:
-            ends = range(self.shift - done, self.opening - done)
+            ends = range(self.shift - done, self.opening - self.late - done)
+        stores = range(ends.start + self.late, ends.stop + self.late)
         ramp = range(max(0, phase.depth - base - done) if before is None else 0)
-        for steps in _spans(width, (ramp.stop, ends.start, ends.stop), one_by_one=len(ramp)):
+        edges = (ramp.stop, ends.start, ends.stop, stores.start, stores.stop)
+        for steps in _spans(width, edges, one_by_one=len(ramp)):
             number = base + done + steps.start if steps.start in ramp else None
             if len(steps) == 1:
-                self._opening_step(phase, opens, steps.start in ends, number)
+                self._opening_step(phase, opens, steps.start in ends, steps.start in stores, number)
                 continue
             with self.builder.loop(len(steps), "rows"):
-                self._opening_step(phase, opens, steps.start in ends, number)
+                self._opening_step(phase, opens, steps.start in ends, steps.start in stores, number)
         if opens and len(item.blocks) > width and "query" in self.made.loads:
             with self.builder.loop(len(item.blocks) - width, "queries"):
                 self._transfer("query")
         self._release_tile(phase)
 
     def _opening_step(
-        self, phase: PhaseOperations, opens: bool, ends: bool, number: int | None
+        self,
+        phase: PhaseOperations,
+        opens: bool,
+        ends: bool,
+        stores: bool,
+        number: int | None,
     ) -> None:
-        """Place a step that may start a row block, and end one of the group before."""
+        """Place a step that may start a row block, end one of the group before, and store it."""
         if opens:
             self._transfer("query")
+        if stores and self.late:
+            self._transfer("result")
         if ends:
-            self._result()
+            self._end()
+        if stores and not self.late:
+            self._transfer("result")
         self._step(phase, number)
 
     def _load_tile(self, phase: PhaseOperations) -> None:
@@ -233,12 +247,12 @@ class _Writer:
 
     def _results(self, count: int) -> None:
         with self.builder.loop(count, "results"):
-            self._result()
+            self._end()
+            self._transfer("result")
 
-    def _result(self) -> None:
+    def _end(self) -> None:
         for op in (*self.made.tails.values(), *self.made.tail_ports):
             self.builder.place(op)
-        self._transfer("result")
 
 
 def _spans(width: int, edges: Sequence[int], *, one_by_one: int) -> Sequence[range]:

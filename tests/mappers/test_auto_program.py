@@ -89,6 +89,12 @@ def test_every_tile_waits_for_what_it_needs(keys, queries, batch, room):
                 last = _last_tile(plan, number)
                 assert start >= starts[source][last] + done
 
+    (tail,) = plan.graph.tails
+    ends = [start + plan.tile.works[tail.name].latency_ps for start in starts[tail.name]]
+    stores = run.starts("move result")
+    assert len(stores) == len(ends)
+    assert all(start >= end for start, end in zip(stores, ends, strict=True))
+
 
 def _group(plan, number):
     """Return the group of row blocks to which a tile belongs, counted through all heads."""
