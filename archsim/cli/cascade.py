@@ -52,9 +52,7 @@ def analyze(
     ],
     hardware: Annotated[
         str | None,
-        typer.Option(
-            metavar="HW", help="Machine to check the binding and held fibers against."
-        ),
+        typer.Option(metavar="HW", help="Machine to check the binding and held fibers against."),
     ] = None,
     as_json: AsJson = False,
 ) -> int:

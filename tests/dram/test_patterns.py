@@ -123,7 +123,8 @@ def test_text_form_round_trips(pattern):
 
 
 def test_published_first_requests():
-    # Recorded with Ramulator 2.1, GDDR6 rand50: (group, bank, row, column) of the first three reads; map B has,
+    # Recorded with Ramulator 2.1, GDDR6 rand50: (group, bank, row, column) of the first three
+    # reads; map B has,
     # from the lowest bit, group 2, column 6, bank 2, row 14 bits.
     made = generate(Pattern("random", write_percent=50, seed=4, num_requests=3), Space(1 << 24))
     fields = [(b & 3, b >> 8 & 3, b >> 10, b >> 2 & 63) for b in made.blocks.tolist()]
