@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from archsim.engine.events_flat import FlatLoop
 from archsim.engine.events_layout import LOG_WIDTH
+from archsim.engine.totals import busy_by_resource, instances_by_operation
 from archsim.errors import SimulationError
 from archsim.program.ir import Program
 
@@ -172,7 +173,7 @@ class EventTiming:
     @cached_property
     def num_instances(self) -> Mapping[str, int]:
         """Instances of each operation."""
-        return dict(zip(self.program.ops, self.instance_counts, strict=True))
+        return instances_by_operation(self.program, self.instance_counts)
 
     @cached_property
     def longest_wait_ps(self) -> Mapping[str, int]:
@@ -182,16 +183,7 @@ class EventTiming:
     @cached_property
     def busy_ps(self) -> Mapping[str, int]:
         """Time for which each shared resource was held, in ps, summed over its servers."""
-        program = self.program
-        busy = [0] * len(program.resources)
-        for op, count in enumerate(self.instance_counts):
-            for resource, occupancy_ps in program.holds(op):
-                busy[resource] += count * occupancy_ps
-        return {
-            name: ps
-            for name, ps, private in zip(program.resources, busy, program.private, strict=True)
-            if not private
-        }
+        return busy_by_resource(self.program, self.instance_counts)
 
     def served(self, op: str, number: int) -> Served:
         """Return when an instance became ready, was granted its resource, and started.

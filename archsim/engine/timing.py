@@ -12,6 +12,7 @@ from archsim.engine.path import Entry, Weight, count_steps, count_weights
 from archsim.engine.path_walk import walk
 from archsim.engine.pressure import missing_back_pressure
 from archsim.engine.timeline import Log
+from archsim.engine.totals import busy_by_resource, instances_by_operation
 from archsim.errors import SimulationError
 from archsim.program.ir import Program
 
@@ -78,21 +79,12 @@ class Timing:
     @cached_property
     def num_instances(self) -> Mapping[str, int]:
         """Instances of each operation."""
-        return dict(zip(self.program.ops, self.instance_counts, strict=True))
+        return instances_by_operation(self.program, self.instance_counts)
 
     @cached_property
     def busy_ps(self) -> Mapping[str, int]:
         """Time for which each shared resource was held, in ps, summed over its servers."""
-        program = self.program
-        busy = [0] * len(program.resources)
-        for op, count in enumerate(self.instance_counts):
-            for resource, occupancy_ps in program.holds(op):
-                busy[resource] += count * occupancy_ps
-        return {
-            name: ps
-            for name, ps, private in zip(program.resources, busy, program.private, strict=True)
-            if not private
-        }
+        return busy_by_resource(self.program, self.instance_counts)
 
     @cached_property
     def missing_back_pressure(self) -> tuple[str, ...]:
