@@ -1,24 +1,56 @@
-"""Compile a kernel, kept on disk where that can be written."""
+"""Compile a kernel at its first call, kept on disk where that can be written.
+
+Mappers of every machine are looked through before a run: whoever imports a law must not pay half a
+second for the compiler that another machine needs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
+from types import FunctionType
 from typing import Any, cast
 
-from numba import njit
 
-Kernel = Callable[..., Any]
-"""A compiled function."""
+class Kernel:
+    """A function that numba compiles when it is first called.
+
+    Parameters
+    ----------
+    py_func : function
+        The plain function. Kernels that it calls are reached through its module, where they are
+        replaced by their compiled form, since compiled code can call nothing else.
+
+    Notes
+    -----
+    The machine code is kept beside the source or in the user's cache folder; where neither can be
+    written it is compiled in every process. Floating-point rules stay strict, so that every machine
+    gives the same bits.
+    """
+
+    def __init__(self, py_func: FunctionType) -> None:
+        self.py_func = py_func
+
+    @cached_property
+    def dispatcher(self) -> Callable[..., Any]:
+        """The function that compiles for the types of its arguments and then calls."""
+        from numba import njit
+
+        space = self.py_func.__globals__
+        for name in self.py_func.__code__.co_names:
+            callee = space.get(name)
+            if isinstance(callee, Kernel):
+                space[name] = callee.dispatcher
+        try:
+            return cast("Callable[..., Any]", njit(cache=True)(self.py_func))
+        except RuntimeError:
+            return cast("Callable[..., Any]", njit()(self.py_func))
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the compiled function."""
+        return self.dispatcher(*arguments)
 
 
 def compiled(function: Callable[..., Any]) -> Kernel:
-    """Return a function compiled by numba at its first call.
-
-    The code is kept beside the source or in the user's cache folder; where neither can be written
-    it is compiled in every process. Floating-point rules stay strict, so that every machine gives
-    the same bits.
-    """
-    try:
-        return cast("Kernel", njit(cache=True)(function))
-    except RuntimeError:
-        return cast("Kernel", njit()(function))
+    """Return a kernel of a function: see :class:`Kernel`."""
+    return Kernel(cast("FunctionType", function))
