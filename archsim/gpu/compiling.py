@@ -11,8 +11,11 @@ from functools import cached_property
 from types import FunctionType
 from typing import Any, cast
 
+Kernel = Callable[..., Any]
+"""A compiled function."""
 
-class Kernel:
+
+class LazyKernel:
     """A function that numba compiles when it is first called.
 
     Parameters
@@ -32,25 +35,25 @@ class Kernel:
         self.py_func = py_func
 
     @cached_property
-    def dispatcher(self) -> Callable[..., Any]:
+    def dispatcher(self) -> Kernel:
         """The function that compiles for the types of its arguments and then calls."""
         from numba import njit
 
         space = self.py_func.__globals__
         for name in self.py_func.__code__.co_names:
             callee = space.get(name)
-            if isinstance(callee, Kernel):
+            if isinstance(callee, LazyKernel):
                 space[name] = callee.dispatcher
         try:
-            return cast("Callable[..., Any]", njit(cache=True)(self.py_func))
+            return cast("Kernel", njit(cache=True)(self.py_func))
         except RuntimeError:
-            return cast("Callable[..., Any]", njit()(self.py_func))
+            return cast("Kernel", njit()(self.py_func))
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: object) -> object:
         """Call the compiled function."""
         return self.dispatcher(*arguments)
 
 
 def compiled(function: Callable[..., Any]) -> Kernel:
-    """Return a kernel of a function: see :class:`Kernel`."""
-    return Kernel(cast("FunctionType", function))
+    """Return a function compiled at its first call: see :class:`LazyKernel`."""
+    return LazyKernel(cast("FunctionType", function))
