@@ -8,11 +8,13 @@ from archsim.gpu.attention import DECODE, PREFILL
 from archsim.gpu.collective import COLLECTIVE
 from archsim.gpu.family import Family
 from archsim.gpu.gemm import GEMM
+from archsim.gpu.latent import LATENT
 from archsim.gpu.moe import MOE
 from archsim.gpu.vector import TENSORS, VECTOR_FAMILY
 
 FAMILIES: Final[dict[str, Family]] = {
-    family.name: family for family in (GEMM, DECODE, PREFILL, MOE, VECTOR_FAMILY, COLLECTIVE)
+    family.name: family
+    for family in (GEMM, DECODE, PREFILL, LATENT, MOE, VECTOR_FAMILY, COLLECTIVE)
 }
 """Families by name."""
 
@@ -21,6 +23,7 @@ FAMILY_OF: Final = {
     "batched_gemm": "gemm",
     "attention_decode": "attention_decode",
     "attention_prefill": "attention_prefill",
+    "attention_latent": "attention_latent",
     "moe": "moe",
     **dict.fromkeys(TENSORS, "vector"),
     **dict.fromkeys(("allreduce", "allgather", "reducescatter", "alltoall"), "collective"),

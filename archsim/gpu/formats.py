@@ -12,17 +12,21 @@ ELEMENT_BYTES: Final = {
 }
 """Bytes of an operand element; ``x+kvfp8`` are operands x with an fp8 KV cache."""
 
+PACKED: Final = "+w"
+"""Behind it stand the bits of a weight that is packed, scales included: ``bf16+w4.125``."""
+
 SIXTEEN_BIT: Final = ("bf16", "fp16")
 
 
 def format_bytes(dtype: str) -> float:
-    """Return the bytes of one operand element.
+    """Return the bytes of one operand element; of packed weights, that of what they become.
 
     Raises
     ------
     ConfigError
         The format is not known.
     """
+    dtype = dtype.partition(PACKED)[0]
     if dtype not in ELEMENT_BYTES:
         raise ConfigError(
             "unknown number format",
@@ -32,6 +36,30 @@ def format_bytes(dtype: str) -> float:
             hint=nearest(dtype, ELEMENT_BYTES),
         )
     return ELEMENT_BYTES[dtype]
+
+
+def is_packed(dtype: str) -> bool:
+    """Return whether weights are packed in fewer bits than the matrix units multiply."""
+    return PACKED in dtype
+
+
+def weight_bytes(dtype: str) -> float:
+    """Return the bytes of one weight in memory, its share of scales included.
+
+    Raises
+    ------
+    ConfigError
+        The format is not known.
+    """
+    _, _, bits = dtype.partition(PACKED)
+    if not bits:
+        return format_bytes(dtype)
+    try:
+        return float(bits) / 8
+    except ValueError:
+        raise ConfigError(
+            "must be the bits of a weight", path="dtype", given=dtype, allowed="such as bf16+w4.125"
+        ) from None
 
 
 def output_bytes(dtype: str) -> float:

@@ -23,7 +23,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from archsim.gpu.family import Estimate, Family, Parameter, law_vector
-from archsim.gpu.formats import format_bytes, matrix_format, output_bytes
+from archsim.gpu.formats import (
+    format_bytes,
+    is_packed,
+    matrix_format,
+    output_bytes,
+    weight_bytes,
+)
 from archsim.gpu.power import dram_pj_per_byte
 from archsim.gpu.tiles import splits, tiles_of
 
@@ -61,8 +67,9 @@ def gemm_law(
     device
         The GPU.
     dtype
-        Format of the operands: ``bf16 fp16 fp32 tf32 fp8 int8 fp8_block``; results are 16-bit for
-        formats below 16 bits.
+        Format of the operands: ``bf16 fp16 fp32 tf32 fp8 int8 fp8_block``, or ``bf16+w4.125`` for
+        weights packed in so many bits, scales included; results are 16-bit for formats below 16
+        bits.
     shape
         ``m``, ``n``, ``k``; ``batch`` products side by side (0 stands for 1); and ``copies``:
         weight copies that calls go round (0: cold, as in a model with many layers).
@@ -76,7 +83,7 @@ def gemm_law(
     m, n, k, copies, batch = (shape[name] for name in COLUMNS)
     batch = np.maximum(batch, 1.0)
     wide = format_bytes(dtype)
-    weights = n * k * wide
+    weights = n * k * weight_bytes(dtype)
     resident = np.where(copies > 0, batch * (copies * weights + m * k * wide), np.inf)
     out = np.empty((m.size, kernel.COLUMNS))
     kernel.gemm_best(
@@ -107,7 +114,7 @@ def gemm_law(
             device,
             dtype,
             2 * batch * m * n * k,
-            batch * ((m + n) * k * wide + m * n * output_bytes(dtype)),
+            batch * (m * k * wide + weights + m * n * output_bytes(dtype)),
         ),
     )
 
@@ -117,7 +124,7 @@ def _machine(device: GpuDevice, dtype: str) -> tuple[Floats, Floats]:
     """Return bytes of operand and result elements, and the device, as the kernel takes them."""
     import numpy as np
 
-    sizes = np.array([format_bytes(dtype), output_bytes(dtype)])
+    sizes = np.array([format_bytes(dtype), output_bytes(dtype), weight_bytes(dtype)])
     return sizes, np.array(
         [
             device.num_sms,
@@ -127,8 +134,29 @@ def _machine(device: GpuDevice, dtype: str) -> tuple[Floats, Floats]:
             device.l2_bytes_per_s,
             device.sm.power_cap_w - device.sm.idle_power_w,
             dram_pj_per_byte(device) * 1e-12,
+            unpacking_s(device, dtype),
         ]
     )
+
+
+UNPACK_OPERATIONS: Final = 1.5
+"""Lane instructions that turn one packed weight into a matrix operand (estimate: half a logical
+one, half a subtraction of packed halves and half a product with the scale, as in Frantar et al.,
+MARLIN, arXiv:2408.11743)."""
+
+UNPACK_EXPOSED: Final = 0.5
+"""Share of that which is not hidden behind matrix instructions (estimate)."""
+
+
+def unpacking_s(device: GpuDevice, dtype: str) -> float:
+    """Return the time that one packed weight adds to the matrix work of a multiprocessor, s.
+
+    Zero for weights that the matrix units take as they are.
+    """
+    if not is_packed(dtype):
+        return 0.0
+    lanes = device.vector_flops_per_s() / 2 / device.num_sms
+    return UNPACK_OPERATIONS * UNPACK_EXPOSED / lanes
 
 
 def roofline(device: GpuDevice, dtype: str, flops: Floats, num_bytes: Floats) -> Floats:

@@ -39,10 +39,11 @@ def _gemm_block(
     split
         Parts of the reduction.
     sizes
-        Bytes of an input and of an output element.
+        Bytes of an activation, of a result and of a weight.
     machine
         SMs, matrix FLOP/s of an SM, DRAM bytes/s (peak), L2 bytes, L2 bytes/s, W above idle that
-        the power cap leaves, J per DRAM byte.
+        the power cap leaves, J per DRAM byte, s that turning one packed weight into an operand adds
+        to the matrix time of an SM.
     law
         The constants, in the order of :data:`archsim.gpu.gemm.PARAMETERS`.
     hit
@@ -61,8 +62,8 @@ def _gemm_block(
     rest = blocks - full * slots
     serial = full * held + math.ceil(rest / sms)
     waves = full + (1.0 if rest > 0 else 0.0)
-    matrix = serial * 2 * t_rows * t_columns * part / per_sm
-    fed = (t_rows + t_columns) * part * sizes[0]
+    matrix = serial * part * t_columns * (2 * t_rows / per_sm + machine[7])
+    fed = (t_rows * sizes[0] + t_columns * sizes[2]) * part
     feed = serial * fed * sms / l2
     rest_time = law[0] + law[6] * waves * min(1.0, 0.25 + part / (K_STEP * STAGES))
     if split > 1:
@@ -73,15 +74,17 @@ def _gemm_block(
     high = min(max(math.sqrt(active * t_columns / t_rows), 1.0), down)
     wide = min(max(active / high, 1.0), across)
     high = min(active / wide, down)
-    compulsory = (rows + columns) * reduction * sizes[0]
+    compulsory = (rows * sizes[0] + columns * sizes[2]) * reduction
     walks = down * across / (high * wide)
-    moved = walks * (high * t_rows + wide * t_columns) * reduction * sizes[0]
-    moved = max(compulsory, min(moved, (down * columns + across * rows) * reduction * sizes[0]))
+    moved = walks * (high * t_rows * sizes[0] + wide * t_columns * sizes[2]) * reduction
+    again = (down * columns * sizes[2] + across * rows * sizes[0]) * reduction
+    moved = max(compulsory, min(moved, again))
     if compulsory < 0.6 * machine[3]:
         moved = compulsory
     moved *= batch
     written = batch * rows * columns * sizes[1]
-    flight = min(blocks, slots) * STAGES * (t_rows + t_columns) * K_STEP * sizes[0] / law[4]
+    loads = (t_rows * sizes[0] + t_columns * sizes[2]) * K_STEP * STAGES
+    flight = min(blocks, slots) * loads / law[4]
     store = written * (1 - kept) / dram + written * kept / l2
     memory = moved * (1 - hit) / min(dram, flight) + moved * hit / min(l2, flight)
     memory += (1 - law[9]) * store

@@ -15,7 +15,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from archsim.gpu.family import Estimate, Family, Parameter, law_vector
-from archsim.gpu.formats import format_bytes, matrix_format
+from archsim.gpu.formats import format_bytes, matrix_format, weight_bytes
+from archsim.gpu.gemm import unpacking_s
 from archsim.gpu.power import dram_pj_per_byte
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def moe_law(
     )
     flops = out[:, kernel.FLOPS]
     uniform = experts * (1 - (1 - np.minimum(1.0, topk / experts)) ** tokens)
-    weights = 3 * uniform * inner * hidden * wide + 4 * tokens * hidden
+    weights = 3 * uniform * inner * hidden * weight_bytes(dtype) + 4 * tokens * hidden
     peak = device.matrix_flops_per_s(matrix_format(dtype))
     return Estimate(
         time_us=out[:, kernel.TIME] * 1e6,
@@ -96,6 +97,8 @@ def _machine(device: GpuDevice, dtype: str) -> Floats:
             device.l2_bytes_per_s,
             device.sm.power_cap_w - device.sm.idle_power_w,
             dram_pj_per_byte(device) * 1e-12,
+            weight_bytes(dtype),
+            unpacking_s(device, dtype),
         ]
     )
 

@@ -76,11 +76,13 @@ def _grouped_gemm(
             rest = blocks - full * slots
             serial = full * held + math.ceil(rest / sms)
             matrix = serial * 2 * outputs * reduction / (machine[1] * law[1])
-            fed = (t_rows + t_columns) * reduction * wide
+            matrix += serial * t_columns * reduction * machine[8]
+            fed = (t_rows * wide + t_columns * machine[7]) * reduction
             feed = serial * fed * sms / (machine[4] * law[3])
-            weights = touched * columns * reduction * wide
+            weights = touched * columns * reduction * machine[7]
             moved = weights + pairs * (reduction * wide + columns * 2.0)
-            flight = min(blocks, slots) * 4.0 * (t_rows + t_columns) * 64.0 * wide / law[4]
+            stage = 4.0 * (t_rows * wide + t_columns * machine[7]) * 64.0
+            flight = min(blocks, slots) * stage / law[4]
             memory = moved * (1 - hit) / min(machine[2] * law[2], flight)
             memory += moved * hit / min(machine[4] * law[3], flight)
             clocked = max(matrix, feed)
@@ -105,7 +107,7 @@ def _moe_all(
     for row in range(tokens.size):
         touched = spread_tokens(tokens[row], experts[row], topk[row], skew[row], loads)
         pairs = tokens[row] * topk[row]
-        kept = 3 * touched * inner[row] * hidden[row] * wide / machine[3]
+        kept = 3 * touched * inner[row] * hidden[row] * machine[7] / machine[3]
         hit = min(1.0, max(0.0, (law[8] + 0.05 - kept) / 0.1))
         if copies[row] <= 0:
             hit = 0.0

@@ -39,6 +39,7 @@ REQUIRED: Final = {
     "batched_gemm": ("batch", "m", "n", "k"),
     "attention_decode": ("batch", "heads", "kv_heads", "head_dim", "kv_len"),
     "attention_prefill": ("batch", "heads", "kv_heads", "head_dim", "q_len", "kv_len"),
+    "attention_latent": ("batch", "heads", "kv_len", "head_dim", "value_dim"),
     "moe": ("m", "n", "k", "experts", "topk"),
     "vector": ("m", "n"),
     "collective": ("tp", "bytes"),
@@ -211,9 +212,9 @@ def predictor(
     gpu
         Id of a hardware file, or a device.
     op
-        Operator: ``gemm batched_gemm attention_decode attention_prefill moe``, a vector operator
-        (``softmax layernorm rmsnorm gelu silu silu_mul add rope copy``) or a collective
-        (``allreduce allgather reducescatter alltoall send_recv``).
+        Operator: ``gemm batched_gemm attention_decode attention_prefill attention_latent moe``, a
+        vector operator (``softmax layernorm rmsnorm gelu silu silu_mul add rope copy``) or a
+        collective (``allreduce allgather reducescatter alltoall send_recv``).
     dtype
         Format of the operands; ``bf16+kvfp8`` has an fp8 KV cache.
     library, version, kernel

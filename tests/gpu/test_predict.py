@@ -18,6 +18,9 @@ SHAPES = {
     "attention_prefill": {
         **{"batch": 1, "heads": 32, "kv_heads": 8, "head_dim": 128, "q_len": 512, "kv_len": 1024}
     },
+    "attention_latent": {
+        **{"batch": 8, "heads": 128, "kv_len": 4096, "head_dim": 576, "value_dim": 512}
+    },
     "moe": {"m": 64, "n": 768, "k": 2048, "experts": 64, "topk": 8},
     "rmsnorm": {"m": 128, "n": 4096},
     "allreduce": {"tp": 8, "bytes": 1 << 20},
