@@ -17,11 +17,12 @@ id                   σ    φ    w    what it is fitted to
                                     less than half of the experts, 64 less than 70 %; σ alone
 ==================== ==== ==== ==== ============================================================
 
-σ of Mixtral: 0.2 with the same φ and w, which has been suggested too, gives the published hit rates
-only where the eight drawn popularities happen to lie close together (they scatter by a quarter).
-On average it overshoots the overlap by 4 points, makes LFU as good as LRU, and spreads the counts
-of the experts by 0.22 (standard deviation of their logarithm); 0.1 gives 0.11, and counts published
-with OLMoE (allenai/OLMoE, scripts/routing_output, three domains, three layers) 0.14.
+σ of Mixtral: 0.2 with the same φ and w has been suggested too, from traces of one layer drawn with
+the seeds 0 and 1. Their eight popularities happen to lie close together (0.56 σ and 0.70 σ). Over
+many layers 0.2 lies 1.7 points above the published LRU, makes LFU better than LRU, and spreads the
+counts of the experts by 0.22 (standard deviation of their logarithm); 0.1 lies 1.1 points above,
+keeps LFU below LRU, and spreads the counts by 0.12; those published with OLMoE (allenai/OLMoE,
+scripts/routing_output, three domains, three layers) spread by 0.14.
 """
 
 from __future__ import annotations
@@ -154,6 +155,9 @@ def generate_routing(
 ) -> RoutingTrace:
     """Return a synthetic trace.
 
+    All of a seed's normal numbers but topics and orders come from one stream: popularities, the
+    slow component before the first token, then for every token its change and its noise.
+
     Parameters
     ----------
     profile
@@ -166,20 +170,19 @@ def generate_routing(
     if tokens < 1 or layers < 1:
         raise ConfigError("a trace has at least one token and one layer", path="routing.tokens")
     shape = (layers, profile.experts)
-    popularity, order = long_run_draws(profile, layers=layers, seed=seed)
+    rng = np.random.default_rng(seed)
+    popularity = profile.popularity * rng.standard_normal(shape)
+    slow, topic = rng.standard_normal(shape), np.zeros(shape)
+    order = layer_orders(profile, layers=layers, seed=seed)
     noise = np.array([profile.layer_noise(layer, layers) for layer in range(layers)])[:, None]
-    rng = np.random.default_rng([seed, 1])
     scores = np.empty((tokens, *shape))
-    slow, topic = np.zeros(shape), np.zeros(shape)
     kept, fresh = profile.memory, math.sqrt(1.0 - profile.memory**2)
     for token in range(tokens):
         request, within = divmod(token, profile.request_tokens)
         draws = rng.standard_normal((2, *shape))
         if within == 0:
-            slow = draws[0]
             topic = profile.topic * _topic(profile, shape, request, seed)
-        else:
-            slow = kept * slow + fresh * draws[0]
+        slow = draws[0] if token and within == 0 else kept * slow + fresh * draws[0]
         now = popularity + topic + np.sqrt(1.0 - noise) * slow + np.sqrt(noise) * draws[1]
         for layer in range(1, layers if profile.coupling else 0):
             before = now[layer - 1][order[layer]]
@@ -191,21 +194,11 @@ def generate_routing(
     return RoutingTrace(choices.astype(np.int64), weights / weights.sum(axis=-1, keepdims=True))
 
 
-def long_run_draws(
-    profile: RoutingProfile, *, layers: int = 1, seed: int = 0
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return what a trace draws once: popularities, and the order of the layer before.
-
-    Returns
-    -------
-    tuple of ndarray
-        Popularities (layers, X); expert of the layer before that each expert takes after
-        (layers, X).
-    """
+def layer_orders(profile: RoutingProfile, *, layers: int = 1, seed: int = 0) -> NDArray[np.int64]:
+    """Return the expert of the layer before that each expert takes after (layers, X)."""
     base = np.random.default_rng([seed, 0])
-    popularity = profile.popularity * base.standard_normal((layers, profile.experts))
     order = [base.permutation(profile.experts) for _ in range(layers)]
-    return popularity, np.array(order, dtype=np.int64)
+    return np.array(order, dtype=np.int64)
 
 
 def _topic(

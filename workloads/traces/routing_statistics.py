@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,10 +14,11 @@ if TYPE_CHECKING:
 
     from workloads.traces.routing import RoutingTrace
 
-POLICIES: Final = ("lru", "lfu", "mrs")
-"""Evicted is the least recently used expert, the least often used, or the one with the least
-smoothed router score (HybriMoE, arXiv:2504.05897, section IV: only the 2 K best scores of a token
-enter)."""
+POLICIES: Final = ("lru", "lfu", "mrs", "belady")
+"""Evicted is the least recently used expert (of one token's experts the best counts as used first),
+the least often used so far, cached or not, the one with the least smoothed router score (HybriMoE,
+arXiv:2504.05897, section IV: only the 2 K best scores of a token enter), or the one that is used
+again last (Belady: no policy is better)."""
 
 
 def mean_overlap(trace: RoutingTrace, layer: int) -> float:
@@ -69,15 +71,33 @@ def hit_rate(
 ) -> float:
     """Return the share of choices found in a cache of some of a layer's experts.
 
-    All experts of a token are looked up before any is evicted. The cache begins with the first
-    experts.
+    The same as :func:`hit_rates` of that layer alone.
+    """
+    scores = None if trace.scores is None else trace.scores[:, layer : layer + 1]
+    one = replace(trace, choices=trace.choices[:, layer : layer + 1], scores=scores)
+    rates = hit_rates(one, experts=experts, slots=slots, policy=policy, smoothing=smoothing)
+    return float(rates[0])
+
+
+def hit_rates(
+    trace: RoutingTrace,
+    *,
+    experts: int,
+    slots: int,
+    policy: str = "lru",
+    smoothing: float = 0.3,
+) -> NDArray[np.float64]:
+    """Return, for every layer, the share of choices found in a cache of some of its experts.
+
+    All experts of a token are looked up before any is evicted; the token's own may go at once. The
+    cache begins with the first experts.
 
     Parameters
     ----------
-    trace, layer
+    trace
         The choices.
     experts, slots
-        Experts of the layer, and how many the cache holds (at least K).
+        Experts of a layer, and how many its cache holds (at least K).
     policy
         One of :data:`POLICIES`.
     smoothing
@@ -88,7 +108,7 @@ def hit_rate(
     ConfigError
         Unknown policy, a cache that does not hold one token's experts, mrs without scores.
     """
-    active = trace.choices.shape[2]
+    tokens, layers, active = trace.choices.shape
     if policy not in POLICIES:
         raise ConfigError(
             "unknown policy", given=policy, allowed=POLICIES, hint=nearest(policy, POLICIES)
@@ -97,23 +117,38 @@ def hit_rate(
         raise ConfigError("slots out of range", given=slots, allowed=f"{active} to {experts}")
     if policy == "mrs" and trace.scores is None:
         raise ConfigError("policy mrs needs a trace with router scores", given=policy)
-    rank = np.zeros(experts)
-    cached = np.zeros(experts, dtype=bool)
-    cached[:slots] = True
-    hits = 0
-    for token, chosen in enumerate(trace.choices[:, layer]):
-        hits += int(cached[chosen].sum())
-        if policy == "lru":
-            rank[chosen] = token + 1
+    each = np.arange(layers)[:, None]
+    uses = _next_uses(trace.choices, experts) if policy == "belady" else None
+    rank = np.zeros((layers, experts))
+    cached = np.zeros((layers, experts), dtype=bool)
+    cached[:, :slots] = True
+    hits = np.zeros(layers, dtype=np.int64)
+    for token, chosen in enumerate(trace.choices):
+        hits += cached[each, chosen].sum(axis=1)
+        if uses is not None:
+            rank = -uses[token]
+        elif policy == "lru":
+            rank[each, chosen] = token * active + np.arange(1, active + 1)
         elif policy == "lfu":
-            rank[chosen] += 1
+            rank[each, chosen] += 1
         elif trace.scores is not None:
-            now = trace.scores[token, layer]
-            best = np.argsort(-now)[: 2 * active]
+            now = trace.scores[token]
+            best = np.argpartition(-now, 2 * active - 1, axis=1)[:, : 2 * active]
             rank *= 1.0 - smoothing
-            rank[best] += smoothing * now[best]
-        cached[chosen] = True
-        held = np.flatnonzero(cached)
-        # The token's own experts may go at once, if their rank is least.
-        cached[held[np.argsort(rank[held], kind="stable")[: len(held) - slots]]] = False
-    return hits / int(len(trace.choices) * active)
+            rank[each, best] += smoothing * now[each, best]
+        cached[each, chosen] = True
+        order = np.argsort(np.where(cached, rank, -np.inf), axis=1, kind="stable")
+        cached[each, order[:, : experts - slots]] = False
+    rates: NDArray[np.float64] = hits / (tokens * active)
+    return rates
+
+
+def _next_uses(choices: NDArray[np.int64], experts: int) -> NDArray[np.float64]:
+    """Return when each expert is used next after each token (tokens, layers, X)."""
+    tokens, layers, _ = choices.shape
+    uses = np.full((tokens, layers, experts), np.inf)
+    each = np.arange(layers)[:, None]
+    for token in range(tokens - 1, 0, -1):
+        uses[token - 1] = uses[token]
+        uses[token - 1, each, choices[token]] = token
+    return uses
