@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeVar
 
 from archsim.components.dram import ROW_ACTIONS
-from archsim.engine import sensitivities
+from archsim.engine import run_program, sensitivities
 from archsim.results import Energy
 from archsim.units import PS_PER_S
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from archsim.components.base import CountKey
     from archsim.engine import Timing
     from archsim.machine import Machine
-    from archsim.mapped_model import MappedPass
+    from archsim.mapped_model import MappedPass, Piece
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Number = TypeVar("_Number", int, float, Fraction)
@@ -115,30 +115,95 @@ class Totals:
         return Energy(dynamic, static, component)
 
 
+@dataclass(frozen=True)
+class Tally:
+    """Totals of a program, in which useful MACs are not yet told from masked and padded ones.
+
+    Attributes
+    ----------
+    totals
+        All but the useful MACs.
+    made
+        MACs by component and einsum.
+    """
+
+    totals: Totals = field(default_factory=Totals)
+    made: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.totals + other.totals, _sum(self.made, other.made))
+
+    def times(self, repeat: int) -> Tally:
+        """Return the tally of so many runs in a row; the engine's work is that of one."""
+        one = self.totals
+        totals = replace(
+            one,
+            latency_ps=repeat * one.latency_ps,
+            counts=_times(one.counts, repeat),
+            layer_ps=_times(one.layer_ps, repeat),
+            path_ps=_times(one.path_ps, repeat),
+            busy_ps=_times(one.busy_ps, repeat),
+            slopes_ps=_times(one.slopes_ps, repeat),
+            operations=repeat * one.operations,
+        )
+        return Tally(totals, _times(self.made, repeat))
+
+    def known(self) -> Tally:
+        """Return the same without the engine's work: it was done before."""
+        return replace(self, totals=replace(self.totals, simulated=0, jumps=0, recalls=0))
+
+
+class PassAccounts:
+    """Totals of passes, as sums over their fragments; each is timed once, when it first occurs.
+
+    Fragments follow one another without overlap, so that sum is what the engine finds for the
+    whole pass. Passes of one run share most of their fragments: a step of decode has few new ones.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._known: dict[int, tuple[Piece, Tally]] = {}
+
+    def totals(self, mapped: MappedPass) -> Totals:
+        """Return the totals of one pass."""
+        parts = [
+            self._tally(piece).times(stage.repeat)
+            for stage in mapped.stages
+            for piece in stage.pieces
+        ]
+        return _with_useful(mapped, sum(parts, Tally()))
+
+    def _tally(self, piece: Piece) -> Tally:
+        # The piece is kept beside its tally, so that its number stays its own.
+        if id(piece) not in self._known:
+            tally = _tally(run_program(piece.program), self._machine)
+            self._known[id(piece)] = (piece, tally.known())
+            return tally
+        return self._known[id(piece)][1]
+
+
 def account(mapped: MappedPass, timing: Timing, machine: Machine) -> Totals:
-    """Return the totals of one pass that the engine has timed with its critical path."""
-    program = mapped.program
-    useful: dict[str, Fraction] = {}
+    """Return the totals of one pass whose whole program the engine has timed."""
+    return _with_useful(mapped, _tally(timing, machine))
+
+
+def _tally(timing: Timing, machine: Machine) -> Tally:
+    program = timing.program
     made: dict[tuple[str, str], int] = {}
     for op, instances in enumerate(timing.instance_counts):
         for (component, action, _), count in program.counts[op].items():
             if action == "mac":
                 key = (component, program.tags[op].get("einsum", ""))
                 made[key] = made.get(key, 0) + instances * count
-    shares = _useful_shares(mapped, made)
-    for (component, einsum), count in made.items():
-        share = shares.get(einsum, Fraction(1))
-        useful[component] = useful.get(component, Fraction(0)) + count * share
     layers: Counter[str] = Counter()
     path: Counter[tuple[str, str]] = Counter()
     for part in timing.attribution:
         layers[part.tags.get("layer", UNTAGGED)] += part.ps
         where = part.resource or part.tags.get(MEMORY_TAG) or "dependence"
         path[where, part.cause] += part.ps
-    return Totals(
+    totals = Totals(
         latency_ps=timing.makespan_ps,
         counts=program.total_counts(),
-        useful_macs=useful,
         layer_ps=layers,
         path_ps=path,
         busy_ps=dict(timing.busy_ps),
@@ -149,6 +214,17 @@ def account(mapped: MappedPass, timing: Timing, machine: Machine) -> Totals:
         recalls=timing.recalls,
         warnings=timing.warnings,
     )
+    return Tally(totals, made)
+
+
+def _with_useful(mapped: MappedPass, tally: Tally) -> Totals:
+    """Return the totals with the MACs that the workload defines."""
+    useful: dict[str, Fraction] = {}
+    shares = _useful_shares(mapped, tally.made)
+    for (component, einsum), count in tally.made.items():
+        share = shares.get(einsum, Fraction(1))
+        useful[component] = useful.get(component, Fraction(0)) + count * share
+    return replace(tally.totals, useful_macs=useful)
 
 
 def _useful_shares(mapped: MappedPass, made: Mapping[tuple[str, str], int]) -> dict[str, Fraction]:
@@ -183,3 +259,7 @@ def _sum(left: Mapping[_Key, _Number], right: Mapping[_Key, _Number]) -> dict[_K
     for key, value in right.items():
         total[key] = total[key] + value if key in total else value
     return total
+
+
+def _times(each: Mapping[_Key, _Number], repeat: int) -> dict[_Key, _Number]:
+    return {key: repeat * value for key, value in each.items()}

@@ -7,11 +7,10 @@ result. Everything it calls has a module of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from archsim.accounting import Totals, account
+from archsim.accounting import PassAccounts, Totals, account
 from archsim.capacity import activation_bytes, check_capacity
 from archsim.command_rung import command_machine, lower_program, with_refreshes
 from archsim.config.overrides import group_overrides
@@ -29,7 +28,6 @@ from archsim.run_record import Outcome, PhaseOutcome, RunRecord, TimedPass
 from workloads import Workload, load_workload
 
 if TYPE_CHECKING:
-    from archsim.engine import Timing
     from archsim.mapped_model import MappedPass
     from archsim.program import Program
     from archsim.results import Result
@@ -292,6 +290,7 @@ def _run(
         if shortage is not None:
             return Outcome(infeasible=shortage)
     outcome = Outcome()
+    accounts = PassAccounts(machine)
     passes = list(_passes(workload))
     begin_ps = 0
     for done, (phase, index) in enumerate(passes):
@@ -300,15 +299,21 @@ def _run(
         if record.fidelity == "roofline":
             outcome.add(phase, PhaseOutcome(bound, Totals(latency_ps=bound.bound_ps)))
             continue
-        timed = _time_pass(step, record, model_mapper)
-        if isinstance(timed, Infeasible):
-            return Outcome(infeasible=timed)
-        mapped, timing = timed
-        totals = with_refreshes(account(mapped, timing, machine), machine)
-        outcome.add(phase, PhaseOutcome(bound, totals, mapped))
-        if observe is not None:
+        mapped = _map_pass(step, record, model_mapper)
+        if isinstance(mapped, Infeasible):
+            return Outcome(infeasible=mapped)
+        timing = None
+        if record.fidelity == "command":
+            timing = run_program(lower_program(mapped.program, machine))
+            totals = account(mapped, timing, machine)
+        else:
+            totals = accounts.totals(mapped)
+            if observe is not None:
+                timing = run_program(mapped.program)
+        outcome.add(phase, PhaseOutcome(bound, with_refreshes(totals, machine), mapped))
+        if observe is not None and timing is not None:
             observe(TimedPass(phase, index, begin_ps, machine, timing, mapped))
-        begin_ps += timing.makespan_ps
+        begin_ps += totals.latency_ps
         if progress is not None:
             progress(done + 1, len(passes))
     return outcome
@@ -319,20 +324,14 @@ def _passes(workload: Workload) -> Sequence[tuple[str, int]]:
     return steps if workload.phase == "decode" else [("prefill", 0), *steps]
 
 
-def _time_pass(
+def _map_pass(
     step: Workload, record: RunRecord, model_mapper: ModelMapper
-) -> tuple[MappedPass, Timing] | Infeasible:
+) -> MappedPass | Infeasible:
     mapped = model_mapper.map(step)
-    if isinstance(mapped, Infeasible):
+    if isinstance(mapped, Infeasible) or record.ignore_capacity:
         return mapped
-    if not record.ignore_capacity:
-        used = activation_bytes(step, record.machine, mapped)
-        shortage = check_capacity(record.held, record.machine, used)
-        if shortage is not None:
-            return shortage
-    if record.fidelity == "command":
-        mapped = replace(mapped, program=lower_program(mapped.program, record.machine))
-    return mapped, run_program(mapped.program)
+    used = activation_bytes(step, record.machine, mapped)
+    return check_capacity(record.held, record.machine, used) or mapped
 
 
 def _makespan_ps(program: Program) -> int:

@@ -83,23 +83,28 @@ class MappedStage:
         return self.repeat * sum(piece.makespan_ps for piece in self.pieces)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MappedPass:
     """One pass through the model, mapped.
 
     Attributes
     ----------
+    name
+        Of the workload.
     stages
         In order of execution.
     residency
         What stays on chip.
-    program
-        The engine program of the whole pass.
     """
 
+    name: str
     stages: tuple[MappedStage, ...]
     residency: Residency
-    program: Program
+
+    @cached_property
+    def program(self) -> Program:
+        """The engine program of the whole pass."""
+        return assemble(self.name, self.stages)
 
     @property
     def rungs(self) -> dict[str, str]:
@@ -274,7 +279,7 @@ class ModelMapper:
                 best = (cost_ps, residency, stages)
         if best is not None:
             self.cache.put(key, best[1].reserve_bytes)
-            return MappedPass(best[2], best[1], assemble(workload.name, best[2]))
+            return MappedPass(workload.name, best[2], best[1])
         if shortage is None:
             raise MappingError(f"workload {workload.name} has nothing to map")
         return shortage
