@@ -1,4 +1,4 @@
-"""A pass is the sum of its fragments: what accounts add up is what the engine finds for the whole."""
+"""A pass is the sum of its fragments: adding them up is what the engine finds for the whole."""
 
 from __future__ import annotations
 
