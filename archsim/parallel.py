@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from archsim.errors import ConfigError, nearest
 from workloads import build_workload
+from workloads.mixed_batch import load_mixed
 
 if TYPE_CHECKING:
     from archsim.machine import Machine
@@ -127,9 +128,13 @@ def share(workload: Workload, parallel: Parallel) -> Workload:
     if parallel.devices == 1:
         return workload
     model = workload.model
-    if workload.requests or model.mla is not None or workload.adapters:
-        what = "a mixed batch" if workload.requests else "latent attention or adapters"
-        raise ConfigError(f"{what} cannot be shared among devices yet", path=PATH)
+    if model.cutoffs and parallel.tp > 1:
+        raise ConfigError(
+            f"the adaptive vocabulary of {model.name} cannot be shared",
+            path=f"{PATH}.tp",
+            given=parallel.tp,
+            allowed="1",
+        )
     if parallel.pp > model.layers:
         raise ConfigError(
             "there are fewer layers than stages",
@@ -161,6 +166,11 @@ def held(workload: Workload, parallel: Parallel) -> Workload:
 
 
 def _rank_batch(workload: Workload, parallel: Parallel) -> int:
+    if parallel.ep > 1 and (workload.requests or not isinstance(workload.routing, str)):
+        what = "requests of a mixed batch" if workload.requests else "given loads of experts"
+        raise ConfigError(
+            f"{what} are not dealt to ranks", path=f"{PATH}.ep", given=parallel.ep, allowed="1"
+        )
     if workload.batch % parallel.ep:
         raise ConfigError(
             "expert-parallel ranks share the batch",
@@ -195,14 +205,18 @@ def _rank_model(model: ModelConfig, parallel: Parallel) -> ModelConfig:
             raise ConfigError(f"{model.name} has no experts", path=f"{PATH}.ep", given=ep)
         return model.model_copy(update=changes)
     own = _divided("experts", experts.experts, "ep", ep)
-    if own < experts.active or (ep > 1 and experts.groups > 1):
+    if own < experts.active:
         raise ConfigError(
-            f"a rank needs at least the {experts.active} experts that a token goes to, ungrouped",
+            f"a rank needs at least the {experts.active} experts that a token goes to",
             path=f"{PATH}.ep",
             given=ep,
+            allowed=f"1 to {experts.experts // experts.active}",
         )
+    # Groups are chosen among all experts, not among those of a rank.
+    grouped = {} if ep == 1 else {"groups": 1, "active_groups": 1}
     changes["moe"] = experts.model_copy(
         update={
+            **grouped,
             "experts": own,
             "expert_size": _divided("expert_size", experts.expert_size, "tp", tp),
             "shared_size": _divided("shared_size", experts.shared_size, "tp", tp),
@@ -223,6 +237,16 @@ def _divided(name: str, number: int, degree: str, ranks: int) -> int:
 
 
 def _rebuilt(workload: Workload, model: ModelConfig, batch: int) -> Workload:
+    """Return the same work of another model and batch; of a mixed batch, of all its requests."""
+    if workload.requests:
+        return load_mixed(
+            model,
+            [(new, past) for number, new, past in workload.requests for _ in range(number)],
+            precision=workload.precision,
+            routing=workload.routing,
+            dequantise=workload.dequantise,
+            sampled=workload.sampled,
+        )
     return build_workload(
         model,
         phase=workload.phase,
@@ -234,6 +258,8 @@ def _rebuilt(workload: Workload, model: ModelConfig, batch: int) -> Workload:
         draft_tokens=workload.draft_tokens,
         source=workload.source,
         routing=workload.routing,
+        adapters=workload.adapters,
+        adapter_rank=workload.adapter_rank,
         dequantise=workload.dequantise,
         sparsity=workload.sparsity,
         sampled=workload.sampled,

@@ -1,16 +1,20 @@
 """Attention on a GPU: one fused call, or two batched products and a softmax.
 
 The fused kernels are FlashAttention's kin: causal prefill, with or without history, and decoding
-with split keys; the write of new keys and values to the cache is part of them. Without fusion the
-scores go through memory: product, scale and mask, softmax, product, and heads side by side again.
+with split keys; the write of new keys and values to the cache is part of them. Latent attention
+that is absorbed has a kernel of its own; unfolded, it is prefill with heads whose keys are wider
+than their values. Without fusion the scores go through memory: product, scale and mask, softmax,
+product, and heads side by side again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from archsim.errors import MappingError
+from mappers import gpu_requests
 from mappers.attention_problem import AttentionProblem, find_attention
 from mappers.gpu_kernel import Call
 from mappers.gpu_mapping import GpuMapping, check_format, kept_bytes, the_gpu, time_calls
@@ -23,8 +27,17 @@ if TYPE_CHECKING:
 
 SIXTEEN: Final = ("bf16", "fp16")
 
+SEQUENCES: Final = re.compile(r"b\d*")
+"""Variables that number sequences: of the batch, or of one group of a mixed batch."""
+
 IN_SOFTMAX: Final = ("scale", "mask")
 """Kernels of unfused attention that a compiler makes part of the softmax."""
+
+
+LATENT_SAID: Final = (
+    "latent attention is one absorbed call, the write of its cache within it; it is not among the "
+    "measurements: shares of the peaks are those that FlashMLA publishes for an H800"
+)
 
 
 class GpuAttentionMapper:
@@ -44,10 +57,14 @@ class GpuAttentionMapper:
         """Return None if the attention can be mapped, else why not."""
         try:
             gpu = the_gpu(machine)
-            problem = _problem(cascade)
+            found = [_dtype(_problem(part)) for part in gpu_requests.parts(cascade)]
         except MappingError as error:
             return str(error)
-        return check_format(gpu, _dtype(problem))
+        return next(filter(None, (check_format(gpu, dtype) for dtype in found)), None)
+
+    def blocks(self, cascade: Cascade) -> Sequence[Sequence[str]]:
+        """Return the runs of einsums that are one fragment: all requests of a mixed batch."""
+        return gpu_requests.blocks(cascade)
 
     def map(
         self,
@@ -65,18 +82,25 @@ class GpuAttentionMapper:
         """
         del context
         gpu, chosen = the_gpu(machine), read_options(options, "attention")
-        problem = _problem(cascade)
-        calls, said = _calls(cascade, problem, chosen)
-        inside = {tensor.name for tensor in cascade.role_tensors("intermediate")}
-        kept = inside if len(calls) == 1 else set()
+        pieces = gpu_requests.parts(cascade)
+        calls: list[Call] = []
+        said: list[str] = [gpu_requests.SAID] if len(pieces) > 1 else []
+        kept: set[str] = set()
+        for piece in pieces:
+            made, word = _calls(piece, _problem(piece), chosen)
+            calls += made
+            said.append(word)
+            if len(made) == 1:
+                kept |= {tensor.name for tensor in piece.role_tensors("intermediate")}
+        calls = gpu_requests.together(calls) if len(pieces) > 1 else calls
         return GpuMapping(
             self.id,
             cascade.name,
-            problem.tags.get("layer", "attention"),
+            cascade.einsums[0].layer,
             gpu,
             time_calls(calls, gpu, chosen),
             fused=tuple(e.name for e in cascade.einsums if e.output.tensor in kept),
-            said=(said,),
+            said=tuple(dict.fromkeys(said)),
         )
 
 
@@ -84,8 +108,6 @@ def _problem(cascade: Cascade) -> AttentionProblem:
     problem = find_attention(cascade)
     if isinstance(problem, str):
         raise MappingError(problem)
-    if problem.shares_key or problem.depth != problem.width:
-        raise MappingError("latent attention is not modelled on GPUs")
     return problem
 
 
@@ -114,6 +136,8 @@ def _calls(
     if problem.mask is not None and problem.mask.window:
         keys = min(keys, problem.mask.window + queries - 1)
     heads = groups * problem.heads
+    if fused and problem.shares_key:
+        return [_latent(cascade, problem, dtype, macs)], LATENT_SAID
     out_bytes = cascade.tensor(problem.result.name).num_bytes(cascade)
     kept = kept_bytes(cascade)
     causal = problem.mask is not None
@@ -122,7 +146,8 @@ def _calls(
             "batch": float(sequences),
             "heads": float(heads),
             "kv_heads": float(groups),
-            "head_dim": float(problem.depth),
+            # Work and traffic are those of the mean of both widths: 2 Q K (E + F), K (E + F).
+            "head_dim": (problem.depth + problem.width) / 2,
             "kv_len": float(keys),
         }
         operator = "attention_decode"
@@ -137,13 +162,41 @@ def _calls(
             out_bytes=out_bytes,
             compulsory_bytes=kept,
         )
-        return [call], "attention is one fused call, the write of the KV cache within it"
+        said = "attention is one fused call, the write of the KV cache within it"
+        if problem.depth != problem.width:
+            said += (
+                f"; keys of {problem.depth} and values of {problem.width} elements are timed as "
+                f"heads of {(problem.depth + problem.width) / 2:g}"
+            )
+        return [call], said
     number = dtype.partition("+")[0]
     calls = _unfused(problem, number, macs, sequences * heads, queries, keys, kept, out_bytes)
     if options.fusion == "library":
         calls = [call for call in calls if call.name not in IN_SOFTMAX]
         return calls, "attention is product, softmax (scales and masks), product; no score is saved"
     return calls, "attention is product, scale, mask, softmax, product; no masked score is saved"
+
+
+def _latent(
+    cascade: Cascade, problem: AttentionProblem, dtype: str, macs: Mapping[str, int]
+) -> Call:
+    """Return absorbed latent attention: every head attends to the one vector of a position."""
+    return Call(
+        "attention-latent",
+        "attention_latent",
+        dtype,
+        {
+            "batch": float(problem.groups),
+            "heads": float(problem.heads),
+            "q_len": float(problem.queries),
+            "kv_len": float(problem.keys),
+            "head_dim": float(problem.depth),
+            "value_dim": float(problem.width),
+        },
+        macs=macs,
+        out_bytes=cascade.tensor(problem.result.name).num_bytes(cascade),
+        compulsory_bytes=kept_bytes(cascade),
+    )
 
 
 def _unfused(
@@ -191,7 +244,7 @@ def _unfused(
 
 
 def _sequences(cascade: Cascade, problem: AttentionProblem) -> int:
-    """Return the sequences side by side: the extent of the variable ``b``, 1 without it."""
+    """Return the sequences side by side: the extent of ``b`` (of a group, ``b0``), else 1."""
     extents = cascade.einsum(problem.scores).extents
-    found = extents.get("b", 1)
+    found = next((extents[name] for name in extents if SEQUENCES.fullmatch(name)), 1)
     return found if problem.groups % found == 0 else 1

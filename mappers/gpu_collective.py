@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from mappers.gpu_options import GpuOptions
     from workloads import Cascade, Einsum
 
-SHARED: Final = frozenset({"g", "s", "sx"})
-"""Variables of what ranks share: key-value heads, inner columns of dense parts and of experts."""
+SHARED: Final = frozenset({"g", "h", "s", "sx"})
+"""Variables of what ranks share: heads, inner columns of dense parts and of experts.
+
+Those of shared experts are not among them: what they make is added to what the other experts make,
+and one all-reduce serves both.
+"""
 
 REDUCERS: Final = ("nccl", "vLLM_custom_graph")
 """Calls among which a library chooses by size; the fastest is taken."""

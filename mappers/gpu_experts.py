@@ -8,6 +8,7 @@ of every expert, an all-reduce adds up the results.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from archsim.errors import MappingError
@@ -16,16 +17,17 @@ from mappers.gpu_kernel import Call
 from mappers.gpu_mapping import kept_bytes
 
 if TYPE_CHECKING:
+    from mappers.gpu_device import GpuMachine
     from mappers.gpu_options import GpuOptions
     from workloads import Cascade, Einsum
 
-    Products: TypeAlias = Callable[[Cascade, Sequence[Einsum], GpuOptions], list[Call]]
+    Products: TypeAlias = Callable[[Cascade, Sequence[Einsum], GpuOptions, GpuMachine], list[Call]]
 
 MATRICES = 3
 """Matrices of a gated expert, which the operator law counts."""
 
 
-def calls(cascade: Cascade, options: GpuOptions, products: Products) -> list[Call]:
+def calls(cascade: Cascade, options: GpuOptions, gpu: GpuMachine, products: Products) -> list[Call]:
     """Return the calls of a layer of experts.
 
     Raises
@@ -36,13 +38,19 @@ def calls(cascade: Cascade, options: GpuOptions, products: Products) -> list[Cal
     found: list[Call] = []
     experts = [e for e in cascade.einsums if e.op_class == "expert" and e.matmul() is not None]
     for einsum in cascade.einsums:
-        if einsum.matmul() is not None and einsum.op_class != "expert":
-            found += products(cascade, [einsum], options)
+        dims = einsum.matmul()
+        if dims is None or einsum.op_class == "expert":
+            continue
+        for call in products(cascade, [einsum], options, gpu):
+            # Routers stay in the format of the activations, and know the experts of all ranks.
+            plain = cascade.tensor(dims.lhs).format.name.partition(":")[0]
+            shape = {**call.shape, "n": call.shape["n"] * options.ep}
+            found.append(replace(call, dtype=plain, shape=shape))
     downs = [e for e in experts if e.name.startswith("expert_down")]
     routers = [e for e in cascade.einsums if e.op_class == "router" and e.matmul() is not None]
     if not downs or not routers:
         raise MappingError(f"{cascade.name} is no whole layer of experts")
-    return [*found, *_fused(cascade, experts, downs, routers[0], options)]
+    return [*found, *_fused(cascade, experts, downs, routers[0], options, gpu)]
 
 
 def _fused(
@@ -51,6 +59,7 @@ def _fused(
     downs: Sequence[Einsum],
     router: Einsum,
     options: GpuOptions,
+    gpu: GpuMachine,
 ) -> list[Call]:
     from mappers.gpu_matrix import operand_format
 
@@ -65,12 +74,13 @@ def _fused(
     if each < 1:
         everywhere, each = pairs, 1.0
     part = cascade.subset([einsum.name for einsum in experts], "experts")
+    dtype = operand_format(left, right, gpu)
     width = tokens * shapes[0].n * 2
     moved = [
         Call(
             "experts",
             "moe",
-            operand_format(left, right),
+            dtype,
             {
                 "m": float(everywhere),
                 "n": max(1.0, shapes[0].k * matrices / MATRICES),
@@ -90,8 +100,12 @@ def _fused(
             gpu_collective.call("allreduce", "all-reduce", options.tp, width, options, carried)
         )
     if options.ep > 1:
-        sent = pairs * shapes[0].n * 2
-        there = gpu_collective.call("alltoall", "dispatch", options.ep, sent, options, carried)
-        back = gpu_collective.call("alltoall", "combine", options.ep, sent, options, carried)
+        sent = pairs * shapes[0].n
+        # Tokens that experts multiply in 8 bits are quantised before they go there.
+        wide = 1 if dtype.startswith(("fp8", "int8")) else 2
+        there, back = (
+            gpu_collective.call("alltoall", name, options.ep, size, options, carried)
+            for name, size in (("dispatch", wide * sent), ("combine", 2 * sent))
+        )
         moved = [there, *moved, back]
     return moved

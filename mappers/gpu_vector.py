@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Final
 
 from archsim.errors import MappingError
-from mappers import gpu_collective
+from mappers import gpu_collective, gpu_requests
 from mappers.gpu_kernel import Call
 from mappers.gpu_mapping import GpuMapping, kept_bytes, the_gpu, time_calls
 from mappers.gpu_options import NAMES, GpuOptions, read_options
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from workloads import Cascade, Einsum
 
 NORM_PART: Final = re.compile(r"_(square_sum|sum|mean|centre|root|scale)$")
+POSITION: Final = re.compile(r"[bp]\d*")
+"""Variables that number tokens: sequences and positions, or those of a group of requests."""
+
 COUNTED: Final = ("add", "mul", "max", "exp", "div")
 FORMATS: Final = ("fp32", "bf16", "fp16")
 ADDED: Final = 4.0
@@ -140,12 +144,17 @@ def joined(found: Sequence[Group], options: GpuOptions) -> list[Group]:
 
 
 def _kind(einsum: Einsum) -> str:
+    if gpu_requests.VIEW.match(einsum.name) or einsum.name.endswith("query_plain"):
+        return "view"
+    if einsum.name.endswith("key_share"):
+        return "other"
     if einsum.op_class in ("norm", "rope"):
         return einsum.op_class
     if einsum.op_class == "embedding":
         return "gather"
     if einsum.name.endswith("residual"):
-        return "residual"
+        # Shared experts are added to the others by a kernel of its own.
+        return "other" if einsum.name.startswith("shared") else "residual"
     if einsum.name.endswith("query_scale"):
         return "scale"
     return "activation" if einsum.name.endswith("activation") else "other"
@@ -160,12 +169,10 @@ def _call(cascade: Cascade, group: Group, options: GpuOptions) -> list[Call]:
     """Return the kernels of a group; a scale of queries is part of the attention."""
     last = group.einsums[-1]
     tensor = cascade.tensor(last.output.tensor)
-    sizes = tensor.shape(cascade)
-    columns = sizes[-1] if sizes else 1
-    rows = max(1, tensor.num_elements(cascade) // max(1, columns))
+    rows, columns = _rows_columns(cascade, group)
     plain: dict[str, float] = {"m": float(rows), "n": float(columns)}
     kind, less = group.kind, None
-    if kind == "scale" or (kind == "rope" and options.library == "trtllm"):
+    if kind in ("scale", "view") or (kind == "rope" and options.library == "trtllm"):
         return []
     operator, shape = "copy", plain
     if kind in ("norm", "add-norm"):
@@ -186,6 +193,8 @@ def _call(cascade: Cascade, group: Group, options: GpuOptions) -> list[Call]:
             if action in COUNTED and count:
                 counts[action] = counts.get(action, 0) + count
     part = cascade.subset([einsum.name for einsum in group.einsums], group.name)
+    # Of a cache only the new rows move.
+    most = 4 * tensor.format.bytes(rows * columns)
     return [
         Call(
             group.name,
@@ -195,10 +204,27 @@ def _call(cascade: Cascade, group: Group, options: GpuOptions) -> list[Call]:
             less=less,
             launches=0 if less is not None else 1,
             other=counts,
-            out_bytes=tensor.num_bytes(cascade),
-            compulsory_bytes=kept_bytes(part) if kind != "gather" else 0,
+            out_bytes=tensor.format.bytes(rows * columns),
+            compulsory_bytes=0 if kind in ("gather", "rope") else min(kept_bytes(part), most),
         )
     ]
+
+
+def _rows_columns(cascade: Cascade, group: Group) -> tuple[int, int]:
+    """Return the rows that a kernel works on, and what it sums or walks over in each.
+
+    The tensor that it writes may be larger: new rows of a cache are a part of it.
+    """
+    for einsum in group.einsums:
+        if einsum.reduce:
+            over = {name for name, _ in einsum.reduce}
+            columns = prod(einsum.extents[name] for name in over)
+            return max(1, einsum.dense_points() // columns), columns
+    last = group.einsums[-1]
+    sizes = cascade.tensor(last.output.tensor).shape(cascade)
+    columns = sizes[-1] if sizes else 1
+    points = last.dense_points()
+    return max(1, points // max(1, columns)), columns
 
 
 def _rotated(group: Group) -> dict[str, float]:
@@ -206,5 +232,5 @@ def _rotated(group: Group) -> dict[str, float]:
     turned = [einsum for einsum in group.einsums if einsum.op_class == "rope"]
     elements = sum(einsum.dense_points() for einsum in turned)
     extents = turned[0].extents
-    tokens = max(1, extents.get("b", 1) * extents.get("p", 1))
+    tokens = prod(extents[name] for name in extents if POSITION.fullmatch(name))
     return {"m": float(tokens), "n": float(max(1, elements // tokens))}

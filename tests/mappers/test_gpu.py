@@ -163,9 +163,9 @@ def test_wrong_options_are_refused(option, value, word):
         run(phase="decode", context=8, mapper_options={"gemm": {option: value}})
 
 
-def test_weights_below_eight_bits_are_refused():
-    request = RunRequest("h200-sxm", "llama3.2-1b", precision="weights=int4:g128:fp16")
-    with pytest.raises(Exception, match="not modelled on GPUs"):
+def test_activations_below_eight_bits_are_refused():
+    request = RunRequest("h200-sxm", "llama3.2-1b", precision="weights=mxfp4,act=mxfp4")
+    with pytest.raises(Exception, match="no unit that multiplies mxfp4"):
         request.simulate()
 
 
