@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from archsim.components.gpu import BoundGpuLink
 from archsim.errors import ConfigError, nearest
 from workloads import build_workload
 from workloads.mixed_batch import load_mixed
@@ -88,6 +89,11 @@ def parse_parallel(text: str) -> Parallel:
     return Parallel(**found)
 
 
+def chosen_parallel(text: str, machine: Machine) -> Parallel:
+    """Return the sharing that a run asks for, else tensor-parallel ranks on all its devices."""
+    return parse_parallel(text) if text else Parallel(tp=machine.config.devices.count)
+
+
 def check_devices(machine: Machine, mappers: Mapping[str, Mapper], parallel: Parallel) -> None:
     """Refuse several devices where the machine or its mappers work with one.
 
@@ -113,8 +119,26 @@ def check_devices(machine: Machine, mappers: Mapping[str, Mapper], parallel: Par
             path="hardware.devices.link",
             allowed=sorted(machine.components),
         )
-    if "transfer" not in machine.component(link).actions():
+    joint = machine.component(link)
+    if "transfer" not in joint.actions():
         raise ConfigError("is no link", path="hardware.devices.link", given=link)
+    domain = domain_of(machine)
+    if domain is None or parallel.devices <= domain:
+        return
+    if isinstance(joint, BoundGpuLink) and joint.link.network_bytes_per_s is None:
+        raise ConfigError(
+            f"the link of {machine.name} joins {domain} devices, and it has no network adapter",
+            path=PATH,
+            given=f"{parallel}: {parallel.devices} devices",
+            allowed=f"up to {domain} devices, or hardware.components.{link}.network_bandwidth",
+        )
+
+
+def domain_of(machine: Machine) -> int | None:
+    """Return how many devices the link of a machine joins; None if it does not say."""
+    link = machine.config.devices.link
+    joint = machine.component(link) if link is not None else None
+    return joint.link.domain if isinstance(joint, BoundGpuLink) else None
 
 
 def share(workload: Workload, parallel: Parallel) -> Workload:
@@ -281,8 +305,8 @@ def said(parallel: Parallel, link: str) -> tuple[str, ...]:
         )
     if max(parallel.tp, parallel.ep) > MEASURED_RANKS:
         found.append(
-            f"collectives of more than {MEASURED_RANKS} ranks are extrapolated: nothing was "
-            "measured beyond one node"
+            f"nothing was measured beyond {MEASURED_RANKS} ranks: collectives in a larger domain "
+            "are extrapolated, exchanges between domains follow published times"
         )
     if parallel.ep > 1:
         found.append("tokens are routed evenly over the expert-parallel ranks")

@@ -106,12 +106,13 @@ def _part(machine: Machine, kind: type[Part]) -> Part | None:
 
 def _variants(device: GpuDevice, sm: str, l2: str, memory: str, link: str) -> tuple[Variant, ...]:
     """Return the GPU with each of the numbers changed that operators may depend on."""
+    outward = device.link.network_bytes_per_s
     up, more = 1 + SMALL_STEP, round(device.num_sms * (1 + WHOLE_STEP)) / device.num_sms
     root = "hardware.components"
     bandwidth = device.memory.bandwidth_bytes_per_s
     capacity = device.l2.capacity_bytes
     grown_l2 = round(capacity * up)
-    return (
+    found = (
         Variant(
             f"hardware.clocks.{device.sm.clock}",
             device.clock_hz,
@@ -170,3 +171,8 @@ def _variants(device: GpuDevice, sm: str, l2: str, memory: str, link: str) -> tu
             ),
         ),
     )
+    if outward is None:
+        return found
+    wider = device.link.model_copy(update={"network_bytes_per_s": outward * up})
+    path = f"{root}.{link}.network_bandwidth"
+    return (*found, Variant(path, outward, up, replace(device, link=wider)))

@@ -96,16 +96,18 @@ def _fused(
     plain = left.name.partition(":")[0]
     carried = "bf16" if plain not in ("bf16", "fp16", "fp32") else plain
     if options.tp > 1:
-        moved.append(
-            gpu_collective.call("allreduce", "all-reduce", options.tp, width, options, carried)
+        moved += gpu_collective.calls(
+            "allreduce", "all-reduce", options.tp, width, options, carried, gpu
         )
     if options.ep > 1:
         sent = pairs * shapes[0].n
         # Tokens that experts multiply in 8 bits are quantised before they go there.
         wide = 1 if dtype.startswith(("fp8", "int8")) else 2
         there, back = (
-            gpu_collective.call("alltoall", name, options.ep, size, options, carried)
+            gpu_collective.calls(
+                "alltoall", name, options.ep, size, options, carried, gpu, stride=options.tp
+            )
             for name, size in (("dispatch", wide * sent), ("combine", 2 * sent))
         )
-        moved = [there, *moved, back]
+        moved = [*there, *moved, *back]
     return moved

@@ -156,7 +156,9 @@ class Kernel:
         if memory_ps:
             tally.busy_ps[gpu.memory] = min(self.time_ps, memory_ps)
         if self.link_bytes:
-            link_ps = int(self.link_bytes / gpu.device.link_bytes_per_s * PS_PER_S)
+            outward = gpu.device.link.network_bytes_per_s
+            rate = outward if self.call.op == "network" else gpu.device.link_bytes_per_s
+            link_ps = int(self.link_bytes / (rate or gpu.device.link_bytes_per_s) * PS_PER_S)
             tally.busy_ps[gpu.link] = min(self.time_ps, link_ps)
         number = self.call.dtype.partition("_")[0].partition("+")[0]
         for einsum, macs in self.call.macs.items():
@@ -198,7 +200,7 @@ def time_call(call: Call, gpu: GpuMachine, options: GpuOptions) -> Kernel:
     model, time_us = call.best(gpu.device, options)
     full = {name: np.array([float(value)]) for name, value in call.shape.items()}
     estimate = model.estimate(full)
-    collective = model.family.name == "collective"
+    collective = model.family.name in ("collective", "network")
     time_ps, cause = round(time_us * PS_PER_US), LIMITERS[int(estimate.limiter[0])]
     number = call.dtype.partition("_")[0].partition("+")[0]
     macs = sum(call.macs.values())
@@ -228,8 +230,16 @@ def time_call(call: Call, gpu: GpuMachine, options: GpuOptions) -> Kernel:
         l2_bytes=0 if call.less is not None else int(estimate.l2_bytes[0]),
         link_bytes=int(_sent(call)) if collective else 0,
         board_pj=0.0 if call.less is not None else float(model.power(estimate)[0]) * time_ps,
-        said=f"{call.op} {call.dtype}: {model.constants.origin} constants, {model.constants.said}",
+        said=_said(call, model),
     )
+
+
+def _said(call: Call, model: Predictor) -> str:
+    """Return where the constants of a call come from."""
+    name = f"{call.op} {call.dtype}"
+    if not any(item.step for item in model.family.parameters):
+        return f"{name}: published shares of the peaks, nothing was fitted"
+    return f"{name}: {model.constants.origin} constants, {model.constants.said}"
 
 
 def _peak_macs_per_s(device: GpuDevice, number: str) -> float:
@@ -240,6 +250,8 @@ def _peak_macs_per_s(device: GpuDevice, number: str) -> float:
 
 def _sent(call: Call) -> float:
     """Return the bytes that a rank sends in a collective."""
+    if call.op == "network":
+        return call.shape["bytes"]
     ranks, num_bytes = call.shape["tp"], call.shape["bytes"]
     if call.op == "send_recv":
         return num_bytes

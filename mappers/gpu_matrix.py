@@ -181,7 +181,7 @@ def product_calls(
         group = [item for item in multiplied if item.name.endswith(f"{ADAPTER}{part}")]
         if group:
             made += [replace(call, name=name) for call in _one_call(cascade, group, gpu)]
-    collective = gpu_collective.behind(cascade, products[-1], options)
+    collective = gpu_collective.behind(cascade, products[-1], options, gpu)
     return made + collective
 
 

@@ -95,7 +95,7 @@ class GpuVectorMapper:
             if group.kind == "gather":
                 out = cascade.tensor(group.einsums[-1].output.tensor)
                 calls += gpu_collective.behind_embedding(
-                    out.num_bytes(cascade), _number(cascade, group), chosen
+                    out.num_bytes(cascade), _number(cascade, group), chosen, gpu
                 )
         inside = {tensor.name for tensor in cascade.role_tensors("intermediate")}
         return GpuMapping(

@@ -226,7 +226,7 @@ class BoundGpuL2(BoundComponent):
 
 
 class GpuLink(Component):
-    """Configuration of a GPU's link to the other GPUs of its node."""
+    """Configuration of a GPU's link to the other GPUs of its node, and of its way out of it."""
 
     kind: Literal["gpu-link"] = "gpu-link"
     bandwidth_bytes_per_s: Bandwidth = Field(alias="bandwidth")
@@ -237,6 +237,10 @@ class GpuLink(Component):
     """How the GPUs of a node are joined; ``host`` is the peripheral bus."""
     reduces_in_switch: bool = False
     """Whether the switch adds up what it passes on."""
+    domain: PositiveInt = 8
+    """GPUs that the link joins; more of them talk over the network."""
+    network_bytes_per_s: Bandwidth | None = Field(default=None, alias="network_bandwidth")
+    """One direction of the network adapter of each GPU; None: there is none."""
 
     def bind(self, context: BindContext) -> BoundGpuLink:
         """Attach the link to a machine."""

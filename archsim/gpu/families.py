@@ -10,11 +10,12 @@ from archsim.gpu.family import Family
 from archsim.gpu.gemm import GEMM
 from archsim.gpu.latent import LATENT
 from archsim.gpu.moe import MOE
+from archsim.gpu.network import NETWORK
 from archsim.gpu.vector import TENSORS, VECTOR_FAMILY
 
 FAMILIES: Final[dict[str, Family]] = {
     family.name: family
-    for family in (GEMM, DECODE, PREFILL, LATENT, MOE, VECTOR_FAMILY, COLLECTIVE)
+    for family in (GEMM, DECODE, PREFILL, LATENT, MOE, VECTOR_FAMILY, COLLECTIVE, NETWORK)
 }
 """Families by name."""
 
@@ -28,5 +29,6 @@ FAMILY_OF: Final = {
     **dict.fromkeys(TENSORS, "vector"),
     **dict.fromkeys(("allreduce", "allgather", "reducescatter", "alltoall"), "collective"),
     "send_recv": "collective",
+    "network": "network",
 }
 """Family of each operator that measurements name."""

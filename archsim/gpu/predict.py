@@ -43,6 +43,7 @@ REQUIRED: Final = {
     "moe": ("m", "n", "k", "experts", "topk"),
     "vector": ("m", "n"),
     "collective": ("tp", "bytes"),
+    "network": ("exchanges", "bytes"),
 }
 """Extents that a caller must give, by operator or family; the others default to 0."""
 
@@ -214,7 +215,7 @@ def predictor(
     op
         Operator: ``gemm batched_gemm attention_decode attention_prefill attention_latent moe``, a
         vector operator (``softmax layernorm rmsnorm gelu silu silu_mul add rope copy``) or a
-        collective (``allreduce allgather reducescatter alltoall send_recv``).
+        collective (``allreduce allgather reducescatter alltoall send_recv``), or ``network``.
     dtype
         Format of the operands; ``bf16+kvfp8`` has an fp8 KV cache.
     library, version, kernel
@@ -247,7 +248,7 @@ def _predictor(
         )
     family = FAMILIES[FAMILY_OF[op]]
     form = format_class(dtype)
-    if family.name not in ("vector", "collective"):
+    if family.name not in ("vector", "collective", "network"):
         device.matrix_flops_per_s(dtype.partition("_")[0].partition("+")[0])
     request = Request(
         family=family.name,

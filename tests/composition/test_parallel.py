@@ -93,6 +93,34 @@ def test_a_model_too_large_for_one_device_fits_on_two():
     assert run(model="llama3-70b", phase="decode", context=4096, parallel="pp=2").feasible
 
 
+def test_more_devices_than_a_domain_talk_over_the_network():
+    sizes = {"model": "llama3.2-1b", "phase": "decode", "context": 64, "batch": 4}
+    inside, across = (run(**sizes, parallel=f"tp={tp}") for tp in (8, 16))
+    assert across.latency_s > inside.latency_s + 16 * 2 * 50e-6
+    path = "hardware.components.interconnect.network_bandwidth"
+    assert path in across.sensitivities
+    assert path not in inside.sensitivities
+    rack = run("gb200", **sizes, parallel="tp=16")
+    assert path not in rack.sensitivities
+
+
+def test_a_hand_over_between_nodes_takes_longer_than_one_within():
+    within = run(phase="decode", context=64, parallel="pp=2").latency_s
+    between = run(phase="decode", context=64, parallel="tp=8,pp=2").latency_s
+    alone = run(phase="decode", context=64, parallel="tp=8").latency_s
+    assert between - alone > 25e-6
+    assert within - run(phase="decode", context=64).latency_s < 25e-6
+
+
+@pytest.mark.parametrize(
+    ("hardware", "parallel", "words"),
+    [("rtx-4090", "tp=16", "joins 8 devices"), ("orin-nano", "tp=2", "joins 1 devices")],
+)
+def test_devices_beyond_the_link_need_an_adapter(hardware, parallel, words):
+    with pytest.raises(ConfigError, match=words):
+        run(hardware, phase="decode", context=8, parallel=parallel)
+
+
 def test_tokens_of_all_ranks_are_counted():
     result = run(model=EXPERTS, phase="decode", batch=8, context=64, parallel="ep=4")
     assert result.phases["decode"].num_tokens == 8

@@ -94,3 +94,21 @@ def test_ranks_that_share_heads_still_fill_a_tile():
         for heads in (64, 16)
     )
     assert shared.time_s > 0.9 * whole.time_s
+
+
+DEEP_EP = ((16, 118, 195), (32, 155, 273), (64, 173, 314), (128, 192, 369), (256, 194, 360))
+"""Ranks, dispatch and combine time in µs of 128 tokens of 7168, 8 experts each (DeepEP, legacy)."""
+
+
+@pytest.mark.parametrize(("ranks", "dispatch_us", "combine_us"), DEEP_EP)
+def test_exchanges_take_what_deepep_publishes(ranks, dispatch_us, combine_us):
+    rows = 128 * 8 * (ranks - 8) / ranks
+    for wide, measured_us in ((7168 + 7168 / 128 * 4, dispatch_us), (2 * 7168, combine_us)):
+        shape = {"exchanges": 1, "bytes": rows * wide}
+        found = predict("h100-sxm", "network", shape).time_s * 1e6
+        assert found == pytest.approx(measured_us, rel=0.1)
+
+
+def test_a_part_without_an_adapter_has_no_network():
+    with pytest.raises(ConfigError, match="no network adapter"):
+        predict("rtx-4090", "network", {"exchanges": 1, "bytes": 1e6})

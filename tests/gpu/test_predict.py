@@ -41,7 +41,7 @@ def test_every_operator_on_every_part_is_above_its_roofline(gpu, op):
 
 @pytest.mark.parametrize("op", sorted(FAMILY_OF))
 def test_every_operator_of_a_measurement_can_be_predicted(op):
-    shape = SHAPES.get(op, {"m": 64, "n": 64, "tp": 4, "bytes": 4096})
+    shape = SHAPES.get(op, {"m": 64, "n": 64, "tp": 4, "bytes": 4096, "exchanges": 1})
     assert predict("h200-sxm", op, shape).time_s > 0
 
 

@@ -83,10 +83,12 @@ def test_expert_ranks_of_grouped_experts_send_tokens_in_eight_bits():
     found = kernels(load, parallel="ep=16")
     assert found["router"].call.shape["n"] == 256
     assert found["router"].call.dtype == "bf16"
-    pairs = 64 // 16 * 8
-    assert found["dispatch"].call.shape["bytes"] == pairs * 7168
-    assert found["combine"].call.shape["bytes"] == 2 * pairs * 7168
+    away = 64 // 16 * 8 // 2
+    assert found["dispatch-network"].call.shape["bytes"] == away * 7168
+    assert found["combine-network"].call.shape["bytes"] == 2 * away * 7168
     assert found["experts"].call.shape["experts"] == 16
+    near = kernels(load, parallel="ep=8")
+    assert near["dispatch"].call.shape == {"tp": 8, "bytes": 64 * 7168}
     with pytest.raises(ConfigError, match="1 to 32"):
         share(load, parse_parallel("ep=64"))
 
