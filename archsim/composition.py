@@ -294,7 +294,7 @@ def _run(
     passes = list(_passes(workload))
     begin_ps = 0
     for done, (phase, index) in enumerate(passes):
-        step = workload.prefill() if phase == "prefill" else workload.step(index)
+        step = workload.step(index) if phase == "decode" else workload.prefill()
         bound = bound_pass(step, machine)
         if record.fidelity == "roofline":
             outcome.add(phase, PhaseOutcome(bound, Totals(latency_ps=bound.bound_ps)))
@@ -321,6 +321,8 @@ def _run(
 
 def _passes(workload: Workload) -> Sequence[tuple[str, int]]:
     steps = [("decode", index) for index in range(workload.num_steps)]
+    if workload.phase == "mixed":
+        return [("mixed", 0)]
     return steps if workload.phase == "decode" else [("prefill", 0), *steps]
 
 

@@ -47,8 +47,13 @@ LOAD_KINDS: Final[dict[str, type]] = {
     "dequantise": bool,
     "sparsity": str,
     "sampled": int,
+    "requests": str,
 }
-"""Options of the workload beside phase and sizes; see :func:`workloads.load_workload`."""
+"""Options of the workload beside phase and sizes; see :func:`workloads.load_workload` and, of
+requests, :mod:`workloads.batch_file`."""
+
+MIXED_KINDS: Final = ("requests", "routing", "dequantise", "sampled")
+"""Those that a mixed batch has."""
 
 KIND_PHRASES: Final[dict[type, str]] = {
     str: "text",
@@ -56,6 +61,9 @@ KIND_PHRASES: Final[dict[type, str]] = {
     float: "a number",
     bool: "true or false",
 }
+
+SIZES: Final = ("phase", "batch", "context", "new_tokens")
+"""Fields that give a workload its phase and sizes."""
 
 BARE_CLASS: Final = "attention"
 """Mapper class that a bare ``--mapper ID`` means."""
@@ -70,7 +78,7 @@ class RunRequest:
     hardware, model
         Registered id or path of a YAML file.
     phase
-        ``prefill``, ``decode`` or ``generate``.
+        ``prefill``, ``decode``, ``generate``, or ``mixed`` (with requests in `load`).
     batch, context, new_tokens
         Sequences, prompt or KV length in tokens, new tokens per sequence.
     mapper
@@ -138,7 +146,7 @@ class RunRequest:
 
         resolved = self.resolved()
         model: str | Workload = resolved.model
-        if resolved.load:
+        if resolved.load or resolved.phase == "mixed":
             resolved, model = resolved._loaded()
         return simulate(
             resolved.hardware,
@@ -163,25 +171,55 @@ class RunRequest:
 
     def _loaded(self) -> tuple[RunRequest, Workload]:
         """Return the request without what describes the workload, and the workload."""
-        from workloads import load_workload
+        from archsim.machine import load_hardware
+        from workloads import load_model, load_workload
+        from workloads.mixed_batch import load_mixed
 
-        names = ("phase", "batch", "context", "new_tokens", "precision")
-        given = {name: getattr(self, name) for name in names}
-        chosen = {name: value for name, value in given.items() if value is not None}
         own = [text for text in self.overrides if text.startswith("workload.")]
-        workload = load_workload(self.model, overrides=own, **chosen, **self.load)
         rest = tuple(text for text in self.overrides if text not in own)
-        plain = dataclasses.replace(
-            self,
-            overrides=rest,
-            load={},
-            phase=None,
-            batch=None,
-            context=None,
-            new_tokens=None,
-            precision=None,
-        )
+        chosen: dict[str, Any] = {} if self.precision is None else {"precision": self.precision}
+        if not chosen:
+            machine = [text for text in rest if text.startswith("hardware.")]
+            formats = load_hardware(self.hardware, overrides=machine).config.precision
+            chosen = {} if formats is None else {"precision": formats}
+        if "requests" in self.load or self.phase == "mixed":
+            requests = self._requests()
+            chosen |= {name: item for name, item in self.load.items() if name != "requests"}
+            workload = load_mixed(load_model(self.model, overrides=own), requests, **chosen)
+        else:
+            given = {name: getattr(self, name) for name in SIZES}
+            chosen |= {name: item for name, item in given.items() if item is not None}
+            workload = load_workload(self.model, overrides=own, **chosen, **self.load)
+        described: dict[str, Any] = dict.fromkeys((*SIZES, "precision"))
+        plain = dataclasses.replace(self, overrides=rest, load={}, **described)
         return plain, workload
+
+    def _requests(self) -> tuple[tuple[int, int], ...]:
+        """Return the requests of a mixed batch; ConfigError for what such a batch has not."""
+        from workloads.batch_file import batch_requests
+
+        if "requests" not in self.load:
+            raise ConfigError(
+                "a mixed batch needs its requests",
+                path="options.requests",
+                allowed="--requests '512, 8x1+2000', or a .csv or .json file",
+            )
+        if self.phase not in (None, "mixed"):
+            raise ConfigError(
+                "requests are those of a mixed batch",
+                path="options.phase",
+                given=self.phase,
+                allowed="mixed",
+            )
+        wrong = [name for name in SIZES[1:] if getattr(self, name) is not None]
+        wrong += [name for name in self.load if name not in MIXED_KINDS]
+        if wrong:
+            raise ConfigError(
+                "is not for mixed batches: each request has its own lengths",
+                path=f"options.{wrong[0]}",
+                allowed=MIXED_KINDS,
+            )
+        return batch_requests(self.load["requests"])
 
     def resolved(self) -> RunRequest:
         """Return the same request with ``mapper.`` and ``options.`` overrides made options.

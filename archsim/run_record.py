@@ -225,11 +225,13 @@ class RunRecord:
         bound = reduce(add, (item.bound for item in items))
         ran = self.fidelity != "roofline"
         energy = totals.energy(self.machine) if ran else None
-        per_step = self.workload.context if name == "prefill" else 1
+        tokens = self.whole.batch * (self.workload.context if name == "prefill" else len(items))
+        if name == "mixed":
+            tokens = self.whole.context
         return Phase(
             latency_s=totals.latency_s,
             num_steps=len(items),
-            num_tokens=len(items) * per_step * self.whole.batch,
+            num_tokens=tokens,
             energy_j=energy.dynamic + energy.static if energy else None,
             macs=bound.macs,
             dram_bytes=self._dram_bytes(totals) if ran else bound.compulsory_bytes,
@@ -237,9 +239,12 @@ class RunRecord:
         )
 
     def _tokens_per_s(self, phases: Mapping[str, Phase]) -> float:
-        """Return new (for a prefill: prompt) tokens over the time of the phase that makes them."""
-        if self.workload.phase == "prefill":
-            return phases["prefill"].tokens_per_s
+        """Return new (for a prefill: prompt) tokens over the time of the phase that makes them.
+
+        Of a mixed batch, all positions of its requests.
+        """
+        if self.workload.phase in ("prefill", "mixed"):
+            return phases[self.workload.phase].tokens_per_s
         if "decode" in phases:
             return phases["decode"].tokens_per_s
         return self.whole.batch / phases["prefill"].latency_s

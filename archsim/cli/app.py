@@ -33,13 +33,20 @@ app.add_typer(dram_commands.commands, name="dram")
 app.add_typer(pim_commands.commands, name="pim")
 app.add_typer(edgecim_commands.commands, name="edgecim")
 
-Phase = Annotated[str | None, typer.Option(help="prefill, decode or generate.")]
+Phase = Annotated[str | None, typer.Option(help="prefill, decode, generate or mixed.")]
 Batch = Annotated[int | None, typer.Option(help="Sequences side by side.")]
 Context = Annotated[
     int | None,
     typer.Option(help="Prompt length; for decode the KV length before the new token."),
 ]
 NewTokens = Annotated[int | None, typer.Option(help="New tokens per sequence.")]
+Requests = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST|FILE",
+        help="Mixed batch: NEW+HISTORY of each request, e.g. '512, 8x1+2000', or a CSV or JSON.",
+    ),
+]
 Mappers = Annotated[
     list[str] | None,
     typer.Option("--mapper", metavar="CLASS=ID", help="Mapper of a class; a bare ID: attention."),
@@ -112,6 +119,7 @@ def run(
     batch: Batch = None,
     context: Context = None,
     new_tokens: NewTokens = None,
+    requests: Requests = None,
     mapper: Mappers = None,
     fidelity: Fidelity = "tile",
     fidelity_fallback: Fallback = False,
@@ -153,6 +161,7 @@ def run(
         batch=batch,
         context=context,
         new_tokens=new_tokens,
+        requests=requests,
         mapper=mapper,
         fidelity=fidelity,
         fidelity_fallback=fidelity_fallback,
@@ -182,6 +191,7 @@ def compare(
     batch: Batch = None,
     context: Context = None,
     new_tokens: NewTokens = None,
+    requests: Requests = None,
     mapper: Mappers = None,
     fidelity: Fidelity = "tile",
     fidelity_fallback: Fallback = False,
@@ -203,6 +213,7 @@ def compare(
         batch=batch,
         context=context,
         new_tokens=new_tokens,
+        requests=requests,
         mapper=mapper,
         fidelity=fidelity,
         fidelity_fallback=fidelity_fallback,

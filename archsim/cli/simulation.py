@@ -41,6 +41,7 @@ class Choices:
     batch: int | None = None
     context: int | None = None
     new_tokens: int | None = None
+    requests: str | None = None
     mapper: list[str] | None = None
     fidelity: str = "tile"
     fidelity_fallback: bool = False
@@ -60,6 +61,7 @@ class Choices:
             batch=self.batch,
             context=self.context,
             new_tokens=self.new_tokens,
+            load={} if self.requests is None else {"requests": self.requests},
             mapper=tuple(self.mapper or ()),
             fidelity=self.fidelity,
             fidelity_fallback=self.fidelity_fallback,

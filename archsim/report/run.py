@@ -80,6 +80,8 @@ def sizes(result: Result) -> list[str]:
         for key, label in (("batch", "batch"), ("context", "context"))
         if _chosen(result, key)
     ]
+    if _chosen(result, "phase") == "mixed":
+        words = [f"requests {_chosen(result, 'batch')}", f"positions {_chosen(result, 'context')}"]
     if _chosen(result, "phase") == "generate":
         words.append(f"new tokens {_chosen(result, 'new_tokens')}")
     precision = _chosen(result, "precision")
@@ -149,6 +151,8 @@ def _totals(result: Result) -> list[tuple[str, str]]:
 
 def _speed(result: Result) -> list[tuple[str, str]]:
     rate = "tokens/s" if "decode" in result.phases else "prompt tokens/s"
+    if "mixed" in result.phases:
+        rate = "positions/s"
     rows = [
         ("latency", quantity(result.latency_s, "time")),
         ("first token", quantity(result.ttft_s, "time")),
@@ -177,7 +181,7 @@ def _cost(result: Result) -> list[tuple[str, str]]:
         ]
     for name, phase in sorted(result.phases.items()):
         if phase.num_tokens and phase.energy_j is not None:
-            token = "new token" if name == "decode" else "prompt token"
+            token = {"decode": "new token", "mixed": "position"}.get(name, "prompt token")
             rows.append(
                 (f"energy per {token}", quantity(phase.energy_j / phase.num_tokens, "energy"))
             )

@@ -51,7 +51,7 @@ def _amounts() -> dict[str, Schema]:
                 dram_bytes="integer",
                 bound_s="number",
             ),
-            "The phases that ran: prefill, decode.",
+            "The phases that ran: prefill, decode, or mixed.",
         ),
         "energy_j": _number("Dynamic and static energy, J."),
         "energy": _or_null(
