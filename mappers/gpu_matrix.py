@@ -110,14 +110,15 @@ class GpuGemmMapper:
             said.append(PACKED_SAID)
         if any(einsum.op_class == "head" for einsum in cascade.einsums):
             calls += _sampling(cascade, chosen)
-            host_s = chosen.host_s
+            dims = last.matmul() or cascade.einsums[0].matmul()
+            host_s = chosen.host.time_s(dims.m if dims is not None else 1)
             said.append(
                 "energy is the fitted board power times time; what counted actions leave of it "
                 "stands under the multiprocessors"
             )
             said.append(
-                "sampling is a softmax over the logits and the host adds "
-                f"{host_s * 1e6:g} us a pass (mapper.gemm.host)"
+                f"sampling is a softmax over the logits; the host adds {host_s * 1e6:g} us a pass "
+                f"(mapper.gemm.host={chosen.host.name}: {chosen.host.said})"
             )
         fused = {tensor.name for tensor in cascade.role_tensors("intermediate")}
         return GpuMapping(

@@ -22,8 +22,58 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 NAMES: Final = frozenset({*CHOICES, "library", "version", "host", "parallel"})
 """All options."""
 
-HOST_S: Final = 0.0
-"""Time of the host for each pass that nothing hides; the default is none, as graphs replay."""
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a serving library's host adds to a pass, because nothing hides it.
+
+    Attributes
+    ----------
+    name
+        What a user calls it.
+    fixed_s, each_s
+        Time of a pass, and that of each of its sequences, s.
+    said
+        Where it comes from.
+    """
+
+    name: str
+    fixed_s: float
+    each_s: float
+    said: str
+
+    def time_s(self, sequences: int) -> float:
+        """Return the time of a pass over some sequences, s."""
+        return self.fixed_s + self.each_s * sequences
+
+
+HOSTS: Final[Mapping[str, Host]] = {
+    item.name: item
+    for item in (
+        Host(
+            "overlapped",
+            0.0,
+            0.0,
+            "its scheduler runs a pass ahead, as those of TensorRT-LLM (documentation, overlap "
+            "scheduler, on by default) and SGLang (v0.4) do",
+        ),
+        Host(
+            "vllm-async",
+            250e-6,
+            0.0,
+            "200 to 300 us between decode steps, expected of asynchronous scheduling in vLLM "
+            "issue 10634",
+        ),
+        Host(
+            "vllm-sync",
+            200e-6,
+            20.7e-6,
+            "a line through 0.2 ms for one sequence (vLLM issue 6913) and 5.5 ms for 256 (issue "
+            "10634), of 2024",
+        ),
+    )
+}
+"""Hosts by name, the default first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +93,8 @@ class GpuOptions:
     kernel
         Of attention: ``flash``, ``unfused`` (two products and a softmax) or ``auto``: fused in 16
         bits, unfused in fp32.
-    host_s
-        Time of the host for each pass, not hidden by the GPU, s.
+    host
+        What the host adds to each pass, not hidden by the GPU.
     tp, pp, ep
         Ranks that share each layer, stages of a pipeline, ranks that share the experts.
     """
@@ -54,7 +104,7 @@ class GpuOptions:
     launch: str = "graph"
     fusion: str = "library"
     kernel: str = "auto"
-    host_s: float = HOST_S
+    host: Host = HOSTS["overlapped"]
     tp: int = 1
     pp: int = 1
     ep: int = 1
@@ -79,14 +129,6 @@ def read_options(options: Mapping[str, Json], mapper: str) -> GpuOptions:
                 hint=nearest(str(given), allowed),
             )
     _check_library(options, mapper)
-    host = options.get("host", HOST_S * 1e6)
-    if isinstance(host, bool) or not isinstance(host, int | float) or not 0 <= host < 1e9:
-        raise ConfigError(
-            "must be a time in us",
-            path=f"mapper.{mapper}.host",
-            given=host,
-            allowed="a number of us from 0",
-        )
     ranks = dict(item.split("=") for item in str(options.get("parallel", "")).split(",") if item)
     return GpuOptions(
         library=str(options.get("library", "")),
@@ -94,11 +136,25 @@ def read_options(options: Mapping[str, Json], mapper: str) -> GpuOptions:
         launch=str(options.get("launch", "graph")),
         fusion=str(options.get("fusion", "library")),
         kernel=str(options.get("kernel", "auto")),
-        host_s=host * 1e-6,
+        host=_host(options.get("host", "overlapped"), mapper),
         tp=int(ranks.get("tp", 1)),
         pp=int(ranks.get("pp", 1)),
         ep=int(ranks.get("ep", 1)),
     )
+
+
+def _host(given: Json, mapper: str) -> Host:
+    if isinstance(given, str) and given in HOSTS:
+        return HOSTS[given]
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given < 1e9:
+        raise ConfigError(
+            "must be a time in us, or one of these names",
+            path=f"mapper.{mapper}.host",
+            given=given,
+            allowed=(*HOSTS, "a number of us from 0"),
+            hint=nearest(str(given), HOSTS),
+        )
+    return Host(f"{given:g} us", given * 1e-6, 0.0, "as it was set")
 
 
 def _check_library(options: Mapping[str, Json], mapper: str) -> None:

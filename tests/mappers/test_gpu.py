@@ -142,6 +142,15 @@ def test_host_time_is_added_once_a_pass():
     assert host.latency_s - plain.latency_s == pytest.approx(300e-6)
 
 
+def test_hosts_of_libraries_have_names():
+    plain = run(phase="decode", context=64, batch=8)
+    names = {"vllm-async": 250e-6, "vllm-sync": 200e-6 + 8 * 20.7e-6, "overlapped": 0.0}
+    for name, added in names.items():
+        host = run(phase="decode", context=64, batch=8, mapper_options={"gemm": {"host": name}})
+        assert host.latency_s - plain.latency_s == pytest.approx(added)
+        assert any(f"mapper.gemm.host={name}" in text for text in host.assumptions)
+
+
 def test_constants_are_named_among_the_assumptions():
     text = "\n".join(run(model="llama3.2-1b", phase="decode", context=64).assumptions)
     assert "gemm bf16: fitted constants" in text
@@ -156,6 +165,7 @@ def test_constants_are_named_among_the_assumptions():
         ("version", "9", "version"),
         ("fusion", "some", "library"),
         ("host", -1, "us"),
+        ("host", "vllm", "vllm-async"),
     ],
 )
 def test_wrong_options_are_refused(option, value, word):

@@ -43,6 +43,13 @@ def test_a_model_and_a_part_are_scored(tmp_path):
     assert len(outcome.bars) == 2
 
 
+def test_one_projection_is_counted_three_times(tmp_path):
+    """LLMCompass times one and multiplies: the row of a decode step is met so."""
+    row = {**PART, "kernel": "qkv", "latency_us": "212.43"}
+    (item,) = SUITE.run(table(tmp_path, row)).items
+    assert abs(item.error_percent) < 10
+
+
 def test_a_compiled_model_is_faster(tmp_path):
     rows = [{**WHOLE, "kernel": kernel} for kernel in ("bert_large", "bert_large-fusion")]
     plain, compiled = SUITE.run(table(tmp_path, *rows)).items
