@@ -31,7 +31,7 @@ def gpu(
     as_json: Annotated[bool, typer.Option("--json", help="Only JSON on standard output.")] = False,
 ) -> int:
     """Time operators on the GPU; settings of the card stay as they are."""
-    from archsim.cli.output import check_writable, print_json, print_text
+    from archsim.cli.output import check_writable, json_text, print_json, print_text
     from archsim.cli.progress import progress_bar
     from archsim.measure.plan import plan
     from archsim.measure.session import measure as run
@@ -44,6 +44,10 @@ def gpu(
     device = find_device()
     if limit:
         jobs = [job for job in jobs if job.key not in known][:limit]
+    settings = device.settings()
+    beside = output.with_suffix(".system.json")
+    check_writable(beside)
+    beside.write_text(json_text(settings), encoding="utf-8")
     with progress_bar(f"measure {device.gpu}") as progress:
         report = run(device, jobs, output, progress)
     record = {
@@ -53,6 +57,7 @@ def gpu(
         "known": report.known,
         "dropped": report.dropped,
         "skipped": dict(sorted(report.skipped.items())),
+        "system": settings,
     }
     if as_json:
         print_json(record)

@@ -8,11 +8,13 @@ from typing import Final
 ALIASES: Final = {
     "a100-80g-sxm": ("A100-SXM-80GB", "A100-SXM4-80GB", "A100-SXM", "A100-80GB", "A100"),
     "a100-40g-sxm": ("A100-SXM-40GB", "A100-SXM4-40GB", "A100-40GB"),
-    "a100-80g-pcie": ("A100-PCIe-80GB",),
+    "a100-80g-pcie": ("A100-PCIe-80GB", "A100-80GB-PCIe"),
     "a100-40g-pcie": ("A100-PCIe-40GB", "A100-PCIe"),
     "a40": ("A40-48GB", "A40-PCIe"),
     "a6000": ("RTX-A6000", "A6000-48GB"),
-    "h100-sxm": ("H100-SXM-80GB", "H100-SXM5", "H100-SXM5-80GB", "H100-80GB", "H100"),
+    "h100-sxm": (
+        *("H100-SXM-80GB", "H100-SXM5", "H100-SXM5-80GB", "H100-80GB", "H100-80GB-HBM3", "H100"),
+    ),
     "h100-pcie": ("H100-PCIe-80GB",),
     "h200-sxm": ("H200", "H200-SXM-141GB", "H200-141GB"),
     "gh200": ("GH200-96GB", "GH200-SXM", "GH200-480GB"),
@@ -49,7 +51,7 @@ _SOURCE = re.compile(r"^(?:[a-z]+:)?(?P<library>[A-Za-z_]+?)-(?P<version>\d[\w.]
 
 def _plain(name: str) -> str:
     text = re.sub(r"[^a-z0-9]", "", name.lower())
-    return text.removeprefix("nvidia")
+    return text.removeprefix("nvidia").removeprefix("tesla")
 
 
 _IDS: Final = {

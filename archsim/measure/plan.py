@@ -33,16 +33,31 @@ GEMM_ROWS: Final = (
 HEADS: Final = ((32, 32), (32, 8), (64, 8), (16, 2))
 """Heads and key-value heads of the attention."""
 
+EDGE_SIDES: Final = ((4096, 4096), (8192, 8192), (4096, 14336))
+"""(n, k) of the GEMMs whose rows step through the edges of tiles."""
+
+EDGE_ROWS: Final = tuple(
+    sorted(
+        {*range(1, 33)}
+        | {edge + off for edge in (64, 128, 192, 256, 384, 512, 768, 1024) for off in (-1, 0, 1, 2)}
+    )
+)
+"""Every small row count, in which the reduction is split, and those around tiles."""
+
 PREFILLS: Final = (
     *((128, 0), (512, 0), (2048, 0), (8192, 0)),
-    *((16, 4096), (128, 4096), (512, 16384)),
+    *((queries, history) for queries in (16, 128, 512) for history in (1024, 4096, 16384, 65536)),
 )
 """New queries, and the history before them."""
 
 MOST_KEYS: Final = 2**24
 """Most keys of all sequences and heads together: 8 GB of keys and values in 16 bits."""
 
-VECTOR_OPS: Final = ("rmsnorm", "layernorm", "softmax", "silu_mul", "gelu", "add")
+VECTOR_OPS: Final = ("rmsnorm", "layernorm", "softmax", "silu", "gelu", "add")
+"""Operators that are one kernel in PyTorch; a gated activation is not."""
+
+LEAST_COLD: Final = 2**18
+"""Bytes from which operands can be kept out of the cache by copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +142,10 @@ def _gemms() -> Iterator[Job]:
         for m in GEMM_ROWS:
             power = m in (1, 64, 2048, 8192)
             yield _job("gemm", "gemm", "bf16", {"m": m, "n": n, "k": k}, COLD, power=power)
+    for n, k in EDGE_SIDES:
+        for m in EDGE_ROWS:
+            if (n, k) not in GEMM_SIDES or m not in GEMM_ROWS:
+                yield _job("gemm", "gemm", "bf16", {"m": m, "n": n, "k": k}, COLD)
     for m in (16, 256, 2048):
         for n, k in GEMM_SIDES[:3]:
             yield _job("gemm", "gemm", "fp8", {"m": m, "n": n, "k": k}, COLD, power=m == 2048)
@@ -139,8 +158,8 @@ def _gemms() -> Iterator[Job]:
 def _attention() -> Iterator[Job]:
     for heads, kv_heads in HEADS:
         fixed = {"heads": heads, "kv_heads": kv_heads, "head_dim": 128}
-        for keys in (1024, 4096, 16384, 65536):
-            for batch in (1, 8, 32, 128):
+        for keys in (1024, 4096, 16384, 65536, 131072):
+            for batch in (1, 8, 32, 128, 256):
                 if batch * keys * kv_heads <= MOST_KEYS:
                     shape = {"batch": batch, **fixed, "q_len": 1, "kv_len": keys}
                     op = "attention_decode"
@@ -169,6 +188,7 @@ def _vectors() -> Iterator[Job]:
 def _streams() -> Iterator[Job]:
     for power in range(10, 31, 2):
         shape = {"m": 2 ** (power - 10), "n": 512}
-        yield _job("copy", "copy", "bf16", shape, COLD, power=power == 30)
+        state = COLD if 2**power >= LEAST_COLD else HOT
+        yield _job("copy", "copy", "bf16", shape, state, power=power == 30)
     for mebibytes in (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128):
         yield _job("l2", "copy", "bf16", {"m": mebibytes * 256, "n": 1024}, HOT)

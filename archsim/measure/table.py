@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = (
     *("gpu", "op", "dtype", *SHAPE, "latency_us", "power_w", "timing", "kernel", "source"),
-    *("licence", "sm_clock_mhz", "p10_us", "p90_us", "ws_bytes", "driver", "held"),
+    *("licence", "sm_clock_mhz", "p10_us", "p90_us", "ws_bytes", "call_j", "driver", "held"),
 )
 """Columns; ``held`` marks the third of all shapes that no fit may use."""
 
@@ -82,6 +82,7 @@ def row_of(job: Job, timed: Timed, device: Device) -> dict[str, str]:
         "p10_us": f"{timed.p10_us:.5g}",
         "p90_us": f"{timed.p90_us:.5g}",
         "ws_bytes": str(timed.ws_bytes),
+        "call_j": "" if timed.call_j is None else f"{timed.call_j:.5g}",
         "driver": device.driver,
         "held": "yes" if is_held_out(job.op, shape) else "no",
     }

@@ -1,8 +1,9 @@
 """How one operator is timed: captured calls between two events, replayed; power in a long loop.
 
 Events resolve half a microsecond, so a single short call is never timed: a graph holds at least ten
-calls and takes at least two milliseconds. Three replays warm up, twenty count; median, 10th and
-90th percentile of the time of a call are kept.
+calls, goes round all copies of its operands, and takes at least two milliseconds. Three replays
+warm up, twenty count; median, 10th and 90th percentile of the time of a call are kept, and the
+clock behind the last replay.
 """
 
 from __future__ import annotations
@@ -27,6 +28,27 @@ L2_MULTIPLE: Final = 3
 """Copies of cold operands together are at least so many times the second-level cache."""
 
 
+class UnsupportedError(Exception):
+    """An operator that the library, or the card, does not have; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a long loop drew.
+
+    Attributes
+    ----------
+    power_w, clock_mhz
+        Mean power of the board and mean clock of the multiprocessors.
+    call_j
+        Energy of one call; None where the board has no counter of energy.
+    """
+
+    power_w: float
+    clock_mhz: float
+    call_j: float | None = None
+
+
 class Work(Protocol):
     """One operator made ready on a device."""
 
@@ -34,17 +56,30 @@ class Work(Protocol):
     """Bytes that its calls go through before a buffer is used again."""
 
     @property
+    def copies(self) -> int:
+        """Copies of its operands."""
+
+    @property
     def kernel(self) -> str:
         """What runs."""
 
     def capture(self, calls: int) -> None:
-        """Make a graph of so many calls, one after the other (of a host loop: remember them)."""
+        """Make a graph of so many calls, one after the other (of a host loop: remember them).
+
+        Raises
+        ------
+        UnsupportedError
+            It cannot run here after all.
+        """
 
     def replay(self) -> float:
         """Run what was captured once; return the time between the events around it, µs."""
 
-    def draw(self, settle_s: float, span_s: float) -> tuple[float, float] | None:
-        """Run it over and over; return mean board power in W and clock in MHz, if they can be read.
+    def clock_mhz(self) -> float | None:
+        """Return the clock of the multiprocessors now, if it can be read."""
+
+    def draw(self, settle_s: float, span_s: float) -> Drawn | None:
+        """Run it over and over; return what it draws, if that can be read.
 
         What is drawn while it settles does not count.
         """
@@ -85,8 +120,10 @@ class Timed:
     ----------
     median_us, p10_us, p90_us
         Time of a call.
-    power_w, clock_mhz
-        Board power and clock in a long loop; None where they were not measured.
+    power_w, call_j
+        Board power in a long loop, and energy of a call; None where they were not measured.
+    clock_mhz
+        Clock behind the last replay, in a long loop where there was one; None if it cannot be read.
     ws_bytes, kernel
         As in :class:`Work`.
     """
@@ -95,6 +132,7 @@ class Timed:
     p10_us: float
     p90_us: float
     power_w: float | None
+    call_j: float | None
     clock_mhz: float | None
     ws_bytes: int
     kernel: str
@@ -112,28 +150,35 @@ def time_job(device: Device, job: Job) -> Timed | str:
         for _ in range(WARM_UPS):
             work.replay()
         samples = sorted(work.replay() / calls for _ in range(REPLAYS))
+        clock_mhz = work.clock_mhz()
         drawn = work.draw(SETTLE_S, LOOP_S) if job.power else None
-        power_w, clock_mhz = drawn if drawn is not None else (None, None)
         return Timed(
             percentile(samples, 0.5),
             percentile(samples, 0.1),
             percentile(samples, 0.9),
-            power_w,
-            clock_mhz,
+            drawn.power_w if drawn is not None else None,
+            drawn.call_j if drawn is not None else None,
+            drawn.clock_mhz if drawn is not None else clock_mhz,
             work.ws_bytes,
             work.kernel,
         )
+    except UnsupportedError as reason:
+        return str(reason)
     finally:
         work.close()
 
 
 def _enough_calls(work: Work) -> int:
-    """Capture as many calls as make the span between events long enough; return their number."""
-    work.capture(MIN_CALLS)
+    """Capture as many calls as make the span between events long enough; return their number.
+
+    They go round all copies, or what is called cold would come from the cache.
+    """
+    least = max(MIN_CALLS, work.copies)
+    work.capture(least)
     work.replay()
-    each_us = max(work.replay() / MIN_CALLS, 1e-3)
-    calls = min(MAX_CALLS, max(MIN_CALLS, math.ceil(MIN_SPAN_US / each_us)))
-    if calls != MIN_CALLS:
+    each_us = max(work.replay() / least, 1e-3)
+    calls = max(least, min(MAX_CALLS, math.ceil(MIN_SPAN_US / each_us)))
+    if calls != least:
         work.capture(calls)
     return calls
 

@@ -11,11 +11,16 @@ from typing import Any, Final
 
 from archsim.errors import NotRunError
 from archsim.gpu.naming import gpu_id
+from archsim.measure.meter import Meter
 from archsim.measure.plan import Job
-from archsim.measure.torch_operators import UnsupportedError, build
+from archsim.measure.timing import Drawn, UnsupportedError
+from archsim.measure.torch_operators import build
 
 SAMPLE_S: Final = 0.02
 """Time between two readings of the power meter."""
+
+QUEUED: Final = 8
+"""Replays that are waiting at once while power is measured: the card never idles between two."""
 
 
 def find_device() -> TorchDevice:
@@ -55,6 +60,21 @@ class TorchDevice:
         self.l2_bytes: int = int(found.L2_cache_size)
         self.meter: Meter = Meter()
         self.driver: str = self.meter.driver
+        self.num_sms: int = int(found.multi_processor_count)
+
+    def settings(self) -> dict[str, str]:
+        """Return what a table of measurements should stand beside: card, versions, settings."""
+        version = self.torch.version
+        return {
+            "name": str(self.torch.cuda.get_device_properties(0).name),
+            "gpu": self.gpu,
+            "multiprocessors": str(self.num_sms),
+            "l2_bytes": str(self.l2_bytes),
+            "library": self.library,
+            "runtime": str(version.cuda or version.hip),
+            "driver": self.driver,
+            **self.meter.settings(),
+        }
 
     def prepare(self, job: Job, cold_bytes: int) -> TorchWork | str:
         """Make an operator ready, or say why it cannot run here."""
@@ -65,7 +85,7 @@ class TorchDevice:
         except self.torch.cuda.OutOfMemoryError:
             self.torch.cuda.empty_cache()
             return "out of device memory"
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             return f"{job.op} {job.dtype}: {str(error).splitlines()[0]}"
         return TorchWork(self, job, calls, each_bytes * len(calls))
 
@@ -94,22 +114,41 @@ class TorchWork:
         """What runs."""
         return f"torch {self.job.op}"
 
+    @property
+    def copies(self) -> int:
+        """Copies of the operands."""
+        return len(self.calls)
+
     def capture(self, calls: int) -> None:
-        """Capture calls in a graph, going round the copies; the launch gap stays a host loop."""
+        """Capture calls in a graph, going round the copies; the launch gap stays a host loop.
+
+        Raises
+        ------
+        UnsupportedError
+            The operator cannot run, or cannot be captured.
+        """
         torch = self.device.torch
+        self._run = None
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for call in self.calls[:3]:
-                call()
-        torch.cuda.current_stream().wait_stream(stream)
-        if self.job.op == "launch_gap":
-            self._run = lambda: [self.calls[0]() for _ in range(calls)]
-            return
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            for number in range(calls):
-                self.calls[number % len(self.calls)]()
+        try:
+            with torch.cuda.stream(stream):
+                for call in self.calls[:3]:
+                    call()
+            torch.cuda.current_stream().wait_stream(stream)
+            if self.job.op == "launch_gap":
+                self._run = lambda: [self.calls[0]() for _ in range(calls)]
+                return
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                for number in range(calls):
+                    self.calls[number % len(self.calls)]()
+        except torch.cuda.OutOfMemoryError:
+            raise UnsupportedError("out of device memory") from None
+        except (RuntimeError, ValueError) as error:
+            reason = f"{self.job.op} {self.job.dtype}: {str(error).splitlines()[0]}"
+            raise UnsupportedError(reason) from None
+        self._captured = calls
         self._run = graph.replay
 
     def replay(self) -> float:
@@ -122,24 +161,41 @@ class TorchWork:
         end.synchronize()
         return float(begin.elapsed_time(end)) * 1e3
 
-    def draw(self, settle_s: float, span_s: float) -> tuple[float, float] | None:
-        """Run it over and over; return mean power in W and mean clock in MHz."""
+    def clock_mhz(self) -> float | None:
+        """Return the clock of the multiprocessors now."""
+        meter = self.device.meter
+        return meter.clock_mhz() if meter.works else None
+
+    def draw(self, settle_s: float, span_s: float) -> Drawn | None:
+        """Run it over and over; return what it draws.
+
+        Power and energy of a call come from the counter of energy where there is one, else power is
+        the mean of readings.
+        """
         if not self.device.meter.works:
             return None
         self._busy(settle_s)
         return self._busy(span_s)
 
-    def _busy(self, span_s: float) -> tuple[float, float]:
-        readings = []
-        until = time.monotonic() + span_s
-        while time.monotonic() < until:
-            asked = time.monotonic() + SAMPLE_S
-            while time.monotonic() < asked:
-                self._run()
-                self.device.torch.cuda.synchronize()
-            readings.append(self.device.meter.read())
-        powers, clocks = zip(*readings, strict=True)
-        return sum(powers) / len(powers), sum(clocks) / len(clocks)
+    def _busy(self, span_s: float) -> Drawn:
+        torch, meter = self.device.torch, self.device.meter
+        powers, clocks, replays = [], [], 0
+        torch.cuda.synchronize()
+        before, begin = meter.energy_j(), time.monotonic()
+        while (now := time.monotonic()) < begin + span_s:
+            while time.monotonic() < now + SAMPLE_S:
+                for _ in range(QUEUED):
+                    self._run()
+                replays += QUEUED
+                torch.cuda.synchronize()
+            powers.append(meter.power_w())
+            clocks.append(meter.clock_mhz())
+        after, span_s = meter.energy_j(), time.monotonic() - begin
+        clock = sum(clocks) / len(clocks)
+        if before is None or after is None:
+            return Drawn(sum(powers) / len(powers), clock)
+        used = after - before
+        return Drawn(used / span_s, clock, used / (replays * self._captured))
 
     def close(self) -> None:
         """Give back its memory."""
@@ -148,28 +204,4 @@ class TorchWork:
         self.device.torch.cuda.empty_cache()
 
     _run: Any = None
-
-
-class Meter:
-    """Power and clock as the driver reports them; works only where NVML is there."""
-
-    def __init__(self) -> None:
-        self.works: bool = False
-        self.driver: str = ""
-        try:
-            self._nvml: Any = importlib.import_module("pynvml")
-        except ImportError:
-            return
-        try:
-            self._nvml.nvmlInit()
-            self._handle: Any = self._nvml.nvmlDeviceGetHandleByIndex(0)
-            self.driver = str(self._nvml.nvmlSystemGetDriverVersion())
-        except self._nvml.NVMLError:
-            return
-        self.works = True
-
-    def read(self) -> tuple[float, float]:
-        """Return board power in W and the clock of the multiprocessors in MHz."""
-        power = self._nvml.nvmlDeviceGetPowerUsage(self._handle) / 1e3
-        clock = self._nvml.nvmlDeviceGetClockInfo(self._handle, self._nvml.NVML_CLOCK_SM)
-        return float(power), float(clock)
+    _captured: int = 1

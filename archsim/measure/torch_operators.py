@@ -5,12 +5,14 @@ Zeros or constants draw less power and run at higher clocks than data do; hence 
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from archsim.measure.plan import Job
+from archsim.measure.timing import MAX_CALLS, UnsupportedError
 
-MAX_COPIES: Final = 256
+MAX_COPIES: Final = MAX_CALLS
 MEMORY_SHARE: Final = 0.6
 """Of the free device memory that copies may take."""
 
@@ -22,10 +24,6 @@ Tensor: TypeAlias = Any
 
 Call = Callable[[], object]
 Maker = Callable[[Torch, Job], tuple[Call, int]]
-
-
-class UnsupportedError(Exception):
-    """An operator that PyTorch, or the card, does not have; the text says why."""
 
 
 def build(torch: Torch, job: Job, cold_bytes: int) -> tuple[list[Call], int]:
@@ -51,7 +49,14 @@ def build(torch: Torch, job: Job, cold_bytes: int) -> tuple[list[Call], int]:
     first, num_bytes = make(torch, job)
     free, _ = torch.cuda.mem_get_info()
     wanted = -(-cold_bytes // max(1, num_bytes)) + 1 if cold_bytes else 1
-    copies = max(1, min(wanted, MAX_COPIES, int(free * MEMORY_SHARE) // max(1, num_bytes)))
+    room = int(free * MEMORY_SHARE) // max(1, num_bytes)
+    copies = max(1, min(wanted, MAX_COPIES, room))
+    if copies * num_bytes < cold_bytes:
+        raise UnsupportedError(
+            "operands too small to be cold: more copies than a graph has calls"
+            if room > MAX_COPIES
+            else "too little free memory for cold operands"
+        )
     return [first, *(make(torch, job)[0] for _ in range(copies - 1))], num_bytes
 
 
@@ -96,9 +101,25 @@ def _attention(torch: Torch, job: Job) -> tuple[Call, int]:
     if queries > 1 and queries == keys:
         options["is_causal"] = True
     elif queries > 1:
-        bias = torch.nn.attention.bias
-        options["attn_mask"] = bias.causal_lower_right(queries, keys)
-    return (lambda: attend(query, key, value, **options)), _bytes(key, value)
+        options["attn_mask"] = _lower_right(queries, keys)
+    chosen = importlib.import_module("torch.nn.attention")
+    backends = [getattr(chosen.SDPBackend, name) for name in FUSED]
+
+    def call() -> object:
+        # Without a fused kernel it would run through memory, which is another operator.
+        with chosen.sdpa_kernel(backends):
+            return attend(query, key, value, **options)
+
+    return call, _bytes(key, value)
+
+
+FUSED: Final = ("FLASH_ATTENTION", "CUDNN_ATTENTION", "EFFICIENT_ATTENTION")
+"""Kernels of attention that save no scores."""
+
+
+def _lower_right(queries: int, keys: int) -> Tensor:
+    """Return the mask of new tokens behind a history, in the form that fused kernels know."""
+    return importlib.import_module("torch.nn.attention.bias").causal_lower_right(queries, keys)
 
 
 def _experts(torch: Torch, job: Job) -> tuple[Call, int]:
@@ -129,7 +150,7 @@ def _vector(torch: Torch, job: Job) -> tuple[Call, int]:
         "rmsnorm": lambda: torch.nn.functional.rms_norm(one, (n,), gain),
         "layernorm": lambda: torch.nn.functional.layer_norm(one, (n,), gain),
         "softmax": lambda: torch.softmax(one, -1),
-        "silu_mul": lambda: torch.nn.functional.silu(one) * two,
+        "silu": lambda: torch.nn.functional.silu(one),
         "gelu": lambda: torch.nn.functional.gelu(one),
         "add": lambda: torch.add(one, two),
         "copy": lambda: two.copy_(one),
@@ -149,9 +170,7 @@ MAKERS: Final[Mapping[str, Maker]] = {
     "attention_prefill": _attention,
     "attention_decode": _attention,
     "moe": _experts,
-    **dict.fromkeys(
-        ("rmsnorm", "layernorm", "softmax", "silu_mul", "gelu", "add", "copy"), _vector
-    ),
+    **dict.fromkeys(("rmsnorm", "layernorm", "softmax", "silu", "gelu", "add", "copy"), _vector),
     "launch_gap": _empty,
     "graph_gap": _empty,
 }

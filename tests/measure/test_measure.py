@@ -17,7 +17,14 @@ from archsim.measure import torch_device
 from archsim.measure.plan import COLD, HOT, KINDS, SENTINEL, Job, plan
 from archsim.measure.session import BLOCK, measure
 from archsim.measure.table import COLUMNS, done
-from archsim.measure.timing import MIN_CALLS, MIN_SPAN_US, percentile, time_job
+from archsim.measure.timing import (
+    MIN_CALLS,
+    MIN_SPAN_US,
+    Drawn,
+    UnsupportedError,
+    percentile,
+    time_job,
+)
 from archsim.validation.gpu_rows import is_held_out, read_measurements
 
 DEVICE_US = 3.0
@@ -33,6 +40,7 @@ class FakeWork:
     ws_bytes: int
     kernel: str = "simulated"
     calls: int = 0
+    copies: int = 1
     spans: list[float] = field(default_factory=list)
 
     def capture(self, calls):
@@ -45,9 +53,12 @@ class FakeWork:
         self.spans.append(span)
         return span
 
+    def clock_mhz(self):
+        return 1750.0
+
     def draw(self, settle_s, span_s):
         self.device.now_us += (settle_s + span_s) * 1e6
-        return 650.0, 1400.0
+        return Drawn(650.0, 1400.0, 650.0 * self.each_us * 1e-6)
 
     def close(self):
         self.device.open_works -= 1
@@ -68,6 +79,9 @@ class FakeDevice:
     cold: dict[str, int] = field(default_factory=dict)
     open_works: int = 0
     random: random.Random = field(default_factory=lambda: random.Random(1))
+
+    def settings(self):
+        return {"gpu": self.gpu, "mig": "0"}
 
     def prepare(self, job, cold_bytes):
         if job.dtype == "fp8":
@@ -132,6 +146,34 @@ def test_cold_operands_are_several_times_the_cache():
     assert sorted(device.cold.values()) == [0, 150 * 2**20]
 
 
+def test_a_graph_goes_round_all_copies():
+    device = FakeDevice()
+    work = FakeWork(device, 400.0, 1, copies=37)
+    device.prepare = lambda *_: work
+    time_job(device, SENTINEL)
+    assert work.calls == 37
+
+
+def test_what_cannot_be_captured_is_counted(table):
+    device = FakeDevice()
+    plain = device.prepare
+
+    def prepare(job, cold_bytes):
+        work = plain(job, cold_bytes)
+        if job.kind == "moe":
+
+            def capture(_):
+                raise UnsupportedError("cannot be captured")
+
+            work.capture = capture
+        return work
+
+    device.prepare = prepare
+    report = measure(device, plan(0, ["moe"]), table)
+    assert report.skipped == {"cannot be captured": len(plan(0, ["moe"]))}
+    assert device.open_works == 0
+
+
 def test_rows_have_the_columns_of_the_data_set_and_can_be_scored(table):
     device = FakeDevice()
     jobs = plan(0, ["gemm"])[:30]
@@ -146,7 +188,8 @@ def test_rows_have_the_columns_of_the_data_set_and_can_be_scored(table):
         full = {name: shape.get(name, 0.0) for name in COLUMNS}
         assert (row["held"] == "yes") == is_held_out("gemm", full)
         assert row["timing"] == "h200_graph_event_cold"
-        assert bool(row["power_w"]) == bool(row["sm_clock_mhz"])
+        assert bool(row["power_w"]) == bool(row["call_j"])
+        assert row["sm_clock_mhz"] == ("1400" if row["power_w"] else "1750")
 
 
 def test_about_a_third_is_set_aside(table):
@@ -207,5 +250,6 @@ def test_the_command_measures_what_is_found(table, capsys, monkeypatch):
     monkeypatch.setattr(torch_device, "find_device", FakeDevice)
     assert main(["measure", "gpu", "-o", str(table), "--ops", "launch,copy", "--limit", "5"]) == 0
     assert "5 measured" in capsys.readouterr().out
+    assert '"mig": "0"' in table.with_suffix(".system.json").read_text()
     assert main(["measure", "gpu", "-o", str(table), "--ops", "launch,copy", "--json"]) == 0
     assert '"known": 5' in capsys.readouterr().out
