@@ -20,6 +20,8 @@ def check_capacity(
 ) -> Infeasible | None:
     """Return what does not fit in the outermost level, or None.
 
+    Keys and values count where they lie: with units that compute in a memory of its own, there.
+
     Parameters
     ----------
     workload
@@ -34,9 +36,15 @@ def check_capacity(
     On-chip levels need no check here: their room is handed to the mappers, which report what does
     not fit.
     """
-    level = machine.outermost
+    level, cache_level = machine.outermost, machine.cache_level
     have = machine.capacity_bytes(level)
     weights, caches = workload.weight_bytes(), workload.kv_bytes()
+    if cache_level != level:
+        room = machine.capacity_bytes(cache_level)
+        if room is not None and caches > room:
+            detail = f"{_binary(caches)} of KV cache"
+            return Infeasible(cache_level, caches, room, "B", detail)
+        caches = 0
     need = weights + caches + activation_bytes
     if have is None or need <= have:
         return None

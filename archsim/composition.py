@@ -20,7 +20,7 @@ from archsim.machine import Machine, build_machine, load_hardware
 from archsim.mapped_model import ModelMapper, check_options, choose_mappers
 from archsim.mapping import Infeasible, Json, MappingCache
 from archsim.mapping_cache import DiskCache
-from archsim.parallel import OPTION, check_devices, held, parse_parallel, share
+from archsim.parallel import OPTION, check_devices, chosen_parallel, held, share
 from archsim.request import FIDELITIES, STAND_INS
 from archsim.roofline import bound_pass
 from archsim.run_config import part, read_workload, value
@@ -148,7 +148,7 @@ def simulate(
             "must be a fraction", path="options.slack", given=slack, allowed="a number from 0 to 1"
         )
     mappers = choose_mappers(machine, mapper or {})
-    ranks = parse_parallel(parallel)
+    ranks = chosen_parallel(parallel, machine)
     check_devices(machine, mappers, ranks)
     for name, chosen in (mapper_options or {}).items():
         if OPTION in chosen:

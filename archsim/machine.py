@@ -237,6 +237,25 @@ class Machine:
         name = max(rates, key=lambda key: (rates[key], key), default="")
         return (name, rates[name]) if name and rates[name] > 0 else ("", 0.0)
 
+    @property
+    def cache_level(self) -> str:
+        """Memory of keys and values: that of units that compute there, else the outermost level."""
+        memories = [
+            memory
+            for item in self.components.values()
+            if item.BESIDE and (memory := getattr(item.config, "memory", None)) is not None
+        ]
+        return str(memories[0]) if memories else self.outermost
+
+    def beside_macs_per_s(self, unit: str, number: str) -> float:
+        """Return the peak rate of all that multiplies beside a unit, at the same time, 1/s."""
+        rates: dict[bool, list[float]] = {False: [0.0], True: [0.0]}
+        for name, item in self.components.items():
+            if name != unit and number in getattr(item, "formats", (number,)):
+                rates[item.BESIDE].append(item.peak_macs_per_s(number))
+        inside = bool(unit) and self.component(unit).BESIDE
+        return sum(rates[True]) + (max(rates[False]) if inside else 0.0)
+
     def to_config(self) -> dict[str, Json]:
         """Return the resolved description; built from it, a machine equals this one."""
         data = dump_model(self.config)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pydantic import Field, field_validator, model_validator
 
-from pydantic import Field, field_validator
-
-from archsim.config.schema import ConfigModel, Frequency, Identifier, Length, Voltage
+from archsim.config.schema import ConfigModel, Frequency, Identifier, Length, PositiveInt, Voltage
 from archsim.errors import ConfigError
 from archsim.numberformat import parse_precision
 
@@ -23,10 +21,17 @@ class TechnologyConfig(ConfigModel):
 class DevicesConfig(ConfigModel):
     """How many identical devices work together."""
 
-    count: Literal[1] = 1
-    """Number of devices; a run's ``--parallel`` says how many share the model."""
+    count: PositiveInt = 1
+    """Devices that share the model as tensor-parallel ranks, unless a run's ``--parallel`` says
+    otherwise."""
     link: Identifier | None = None
     """Component that joins the devices; without one there is only one."""
+
+    @model_validator(mode="after")
+    def _joined(self) -> DevicesConfig:
+        if self.count > 1 and self.link is None:
+            raise ValueError("count over 1 needs a link that joins the devices")
+        return self
 
 
 class MachineConfig(ConfigModel):

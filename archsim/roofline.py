@@ -81,12 +81,35 @@ def bound_pass(workload: Workload, machine: Machine) -> Bound:
             seconds += count / rate
             macs += count
     compute_ps = int(seconds * PS_PER_S)
-    num_bytes = sum(workload.compulsory_bytes().values())
-    outermost = machine.component(machine.outermost)
-    bandwidth = max(outermost.bandwidth_bytes_per_s(action) for action in ("read", "write"))
-    memory_ps = transfer_ps(num_bytes, bandwidth)
+    roles = workload.compulsory_bytes()
+    caches = roles.get("kv", 0)
+    pools = {machine.outermost: sum(roles.values()) - caches}
+    pools[machine.cache_level] = pools.get(machine.cache_level, 0) + caches
+    times = {
+        level: transfer_ps(count, bound_bytes_per_s(machine, level))
+        for level, count in pools.items()
+    }
+    level = max(times, key=lambda name: times[name])
     return Bound(
-        max(compute_ps, memory_ps), compute_ps, memory_ps, macs, num_bytes, unit, machine.outermost
+        max(compute_ps, times[level]),
+        compute_ps,
+        times[level],
+        macs,
+        sum(pools.values()),
+        unit,
+        level,
+    )
+
+
+def bound_bytes_per_s(machine: Machine, level: str) -> float:
+    """Return the most bytes that cross a level's interface, or reach units inside it, in a second.
+
+    Units in a memory read it beside the processor: both rates add up.
+    """
+    memory = machine.component(level)
+    outside = max(memory.bandwidth_bytes_per_s(action) for action in ("read", "write"))
+    return outside + sum(
+        item.inner_bytes_per_s(level) for item in machine.components.values() if item.BESIDE
     )
 
 
@@ -100,6 +123,7 @@ def _fastest(einsum: Einsum, cascade: Cascade, machine: Machine) -> tuple[str, f
     if machine.array is not None and unit != machine.array.name:
         rates = {number: machine.peak_macs_per_s(number) for number in machine.array.formats}
         unit, rate = max(rates.values(), key=lambda item: item[1])
+    rate += machine.beside_macs_per_s(unit, wide.name.partition(":")[0])
     if rate <= 0:
         raise MappingError(f"machine {machine.name} has no unit that multiplies {wide.name}")
     return unit, rate

@@ -15,6 +15,7 @@ from archsim.config.hashing import content_hash
 from archsim.mapping import NotedMapping
 from archsim.parallel import OPTION, Parallel, said
 from archsim.results import EngineStatistics, Fidelity, Phase, Result, Roofline
+from archsim.roofline import bound_bytes_per_s
 from archsim.run_config import write_workload
 from archsim.units import PS_PER_S, format_quantity
 
@@ -137,7 +138,8 @@ class RunRecord:
         return {"slack": self.slack, **self._sharing()}
 
     def _sharing(self) -> dict[str, Json]:
-        return {OPTION: str(self.parallel)} if self.parallel.devices > 1 else {}
+        several = max(self.parallel.devices, self.machine.config.devices.count) > 1
+        return {OPTION: str(self.parallel)} if several else {}
 
     def result(self, outcome: Outcome) -> Result:
         """Return the result of the run."""
@@ -309,8 +311,7 @@ class RunRecord:
         return {path: value for path, value in found.items() if value > 0}
 
     def _roofline(self, bound: Bound) -> Roofline:
-        level = self.machine.component(bound.level)
-        bandwidth = max(level.bandwidth_bytes_per_s(action) for action in ("read", "write"))
+        bandwidth = bound_bytes_per_s(self.machine, bound.level)
         rate = bound.macs * PS_PER_S / bound.compute_ps if bound.compute_ps else 0.0
         return Roofline(
             bound_s=bound.bound_ps / PS_PER_S,

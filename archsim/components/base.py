@@ -148,6 +148,8 @@ class BoundComponent(ABC):
     """Whether it is another chip, which never shares a clock domain with the logic."""
     MANAGED: ClassVar[bool] = True
     """Of a memory: whether mappers place tensors in it; False for a cache that fills itself."""
+    BESIDE: ClassVar[bool] = False
+    """Whether its units multiply beside the processor, at the same time."""
 
     def __post_init__(self) -> None:
         clocks = self.context.clocks
@@ -221,6 +223,11 @@ class BoundComponent(ABC):
     def bandwidth_bytes_per_s(self, direction: str) -> float:
         """Return the peak bandwidth in a direction (``read``, ``write`` or ``transfer``), B/s."""
         del direction
+        return 0.0
+
+    def inner_bytes_per_s(self, memory: str) -> float:
+        """Return the bandwidth at which units inside a memory read it, B/s; 0 for other parts."""
+        del memory
         return 0.0
 
     def bound(self, work: Mapping[str, int], format: str = ANY_FORMAT) -> int:

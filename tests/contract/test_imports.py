@@ -36,7 +36,7 @@ LOADER = {"config", "errors", "expression", "numberformat", "registry", "units"}
 
 CONTRACTS = {
     *("errors", "units", "expression", "numberformat", "config", "program", "cost"),
-    *("components", "mapping", "machine", "gpu"),
+    *("components", "mapping", "machine", "gpu", "registry"),
 }
 """What mappers may see of archsim: contracts, and never the engine."""
 

@@ -1,0 +1,351 @@
+"""Multiply-accumulate units inside a memory: whose banks they read, and what operations cost there.
+
+The device (:mod:`archsim.pim`) gives the commands; this component gives a machine its stacks of
+them. Its clock is the device's command clock: all distances are cycles of it, so another frequency
+makes every distance longer or shorter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
+
+from pydantic import Field
+
+from archsim import registry
+from archsim.components.base import (
+    ANY_FORMAT,
+    BindContext,
+    BoundComponent,
+    Component,
+    Service,
+    base_format,
+)
+from archsim.components.pim_cost import PimCost, operation_cost
+from archsim.config.hashing import content_hash
+from archsim.config.paths import join_path
+from archsim.config.schema import ConfigModel, Identifier, PositiveInt
+from archsim.errors import ConfigError, nearest
+from archsim.mapping import Infeasible
+from archsim.numberformat import parse_format
+from archsim.units import PS_PER_S
+
+if TYPE_CHECKING:
+    from archsim.mapping import Json, MappingCache
+    from archsim.pim.device import PimDevice
+    from archsim.pim.operations import Operation
+
+BITS: int = 8
+
+Where = Literal["xpu", "pim", "faster"]
+WhereExperts = Literal["xpu", "pim", "faster", "both"]
+
+
+class PimHomes(ConfigModel):
+    """Where each part of a model is computed: processor, memory, or what is predicted faster."""
+
+    attention: Where = "faster"
+    """Scores, softmax and context."""
+    projections: Where = "faster"
+    """Query, key, value and output projections, and routers."""
+    ffn: Where = "faster"
+    """Dense feed-forward layers."""
+    experts: WhereExperts = "faster"
+    """Experts; ``both``: those with few tokens in memory, the others on the processor, at once."""
+    head: Where = "faster"
+    """Language-model head."""
+
+
+class CacheWrites(ConfigModel):
+    """How new keys and values get into the banks."""
+
+    values: Literal["token-major", "channel-major"] = "token-major"
+    """``channel-major``: elements of a token's value lie in as many rows as there are elements."""
+    parallel_rows: PositiveInt = 1
+    """Rows of a channel that are opened for writing at the same time."""
+
+
+class PimUnits(Component):
+    """Configuration of the multiply-accumulate units in a memory."""
+
+    kind: Literal["pim-units"] = "pim-units"
+    device: str
+    """Computing memory, by id (``archsim pim run`` takes the same) or file."""
+    memory: Identifier
+    """Component whose banks the units read."""
+    stacks: PositiveInt
+    """Stacks or packages of that device."""
+    vectors: PositiveInt = 1
+    """Vectors that are multiplied with a column that was read once."""
+    timings: dict[str, PositiveInt] = Field(default_factory=dict)
+    """Distances of the device to replace, in cycles."""
+    softmax: Literal["stack", "vector"] = "stack"
+    """Who makes probabilities of scores: a unit of the stack that keeps up, or the vector unit."""
+    link: Identifier | None = None
+    """Component that vectors pass between processor and memory; absent: the memory's interface."""
+    xpu: dict[Identifier, Identifier] = Field(default_factory=dict)
+    """Mapper of the processor for each class (``gemm``, ``attention``); empty: there is none."""
+    homes: PimHomes = PimHomes()
+    """Where each part of a model is computed."""
+    write: CacheWrites = CacheWrites()
+    """How new keys and values get into the banks."""
+
+    def bind(self, context: BindContext) -> BoundPimUnits:
+        """Attach the units to a machine."""
+        for key in ("memory", "link"):
+            name = getattr(self, key)
+            if name is not None and name not in context.neighbours:
+                raise ConfigError(
+                    "no component of that name",
+                    path=join_path(context.prefix, key),
+                    given=name,
+                    allowed=sorted(context.neighbours),
+                    hint=nearest(name, context.neighbours),
+                )
+        known = registry.pim.yaml_names()
+        is_path = "/" in self.device or self.device.endswith((".yaml", ".yml"))
+        if not is_path and self.device not in known:
+            raise ConfigError(
+                "there is no such computing memory",
+                path=join_path(context.prefix, "device"),
+                given=self.device,
+                allowed=known,
+                hint=nearest(self.device, known),
+            )
+        return BoundPimUnits(context, self)
+
+
+@dataclass(frozen=True)
+class BoundPimUnits(BoundComponent):
+    """The units of one machine.
+
+    Attributes
+    ----------
+    units
+        Their configuration.
+    """
+
+    units: PimUnits
+    KIND: ClassVar[str] = "pim-units"
+    BESIDE: ClassVar[bool] = True
+    ACTIONS: ClassVar[tuple[str, ...]] = ("mac", "read", "activate", "transfer")
+    """Bytes that units read, bytes of rows opened, bytes of vectors moved, and MACs (padding and
+    all)."""
+
+    @property
+    def config(self) -> PimUnits:
+        """The validated configuration."""
+        return self.units
+
+    @cached_property
+    def device(self) -> PimDevice:
+        """The device with this machine's stacks and distances.
+
+        Raises
+        ------
+        ConfigError
+            Its file is broken, or it has no such distance.
+        """
+        return self._device()
+
+    @cached_property
+    def _unrefreshed(self) -> PimDevice:
+        return self._device("hardware.controller.refresh=none")
+
+    def _device(self, *more: str) -> PimDevice:
+        texts = [f"hardware.stacks={self.units.stacks}"]
+        texts += [f"hardware.timings.{key}={n}" for key, n in sorted(self.units.timings.items())]
+        try:
+            return _loaded(self.units.device, (*texts, *more))
+        except ConfigError as error:
+            raise error.at(path=join_path(self.context.prefix, "device")) from None
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Number formats of whole bytes, which lanes can take."""
+        return ("fp32", "bf16", "fp16", "fp8", "int8")
+
+    @property
+    def has_processor(self) -> bool:
+        """Whether the machine has a processor that can take products instead."""
+        return bool(self.units.xpu)
+
+    def element_bytes(self, format: str) -> int | Infeasible:
+        """Return the bytes of an element, or that lanes cannot take such elements."""
+        bits = parse_format(format).bits
+        if bits % BITS:
+            detail = f"lanes take whole bytes; {base_format(format)} has {bits} bits"
+            return Infeasible("lanes", bits, BITS, "bit", detail)
+        return bits // BITS
+
+    def peak_read_bytes_per_s(self) -> float:
+        """Return the bytes that all units read if MACs come at their least distance, B/s."""
+        from archsim.pim.operations import peak_bytes_per_s
+
+        return peak_bytes_per_s(self.device) * self._speed
+
+    def peak_macs_per_s(self, format: str) -> float:
+        """Return the peak rate of multiply-accumulates in a number format, 1/s."""
+        bits = parse_format(base_format(format)).bits
+        return self.peak_read_bytes_per_s() * BITS / bits * self.units.vectors
+
+    def inner_bytes_per_s(self, memory: str) -> float:
+        """Return the bytes that the units read if they stand in a memory, B/s."""
+        return self.peak_read_bytes_per_s() if memory == self.units.memory else 0.0
+
+    @property
+    def _speed(self) -> float:
+        """Frequency of the units' clock over that of the device's file."""
+        return self.device.standard.tick_ps / self.clock.period_ps
+
+    def scaled_ps(self, time_ps: float) -> int:
+        """Return a time at the device's own clock as time at this machine's, ps."""
+        return round(time_ps / self._speed)
+
+    def time_expr(self, time_ps: float) -> str:
+        """Return a time as an expression over the clock, ps."""
+        cycles = time_ps / self.clock.period_ps
+        return f"{cycles!r} * {PS_PER_S} / {{{join_path('hardware.clocks', self.config.clock)}}}"
+
+    def cost(self, operation: Operation, cache: MappingCache | None = None) -> PimCost | Infeasible:
+        """Return what an operation costs at the device's own clock.
+
+        Parameters
+        ----------
+        operation
+            Matrix times vector, or decode attention, on all stacks.
+        cache
+            Where costs are kept.
+        """
+        content: dict[str, Json] = {
+            "device": self.device.document.content_hash,
+            "operation": [type(operation).__name__, *_numbers(operation)],
+        }
+        key = f"pim-{content_hash(content)}"
+        known = cache.get(key) if cache is not None else None
+        if isinstance(known, dict):
+            return PimCost.from_json(known)
+        found = operation_cost(self.device, self._unrefreshed, operation)
+        if cache is not None and isinstance(found, PimCost):
+            cache.put(key, cast("Json", asdict(found)))
+        return found
+
+    def gemv(
+        self, rows: int, inner: int, element_bytes: int, cache: MappingCache | None = None
+    ) -> PimCost | Infeasible:
+        """Return what a matrix times a vector costs; see :meth:`cost`."""
+        from archsim.pim.operations import Gemv
+
+        return self.cost(Gemv(rows, inner, element_bytes), cache)
+
+    def attention(
+        self,
+        tokens: int,
+        head_size: int,
+        heads: int,
+        kv_heads: int,
+        requests: int,
+        element_bytes: int,
+        cache: MappingCache | None = None,
+    ) -> PimCost | Infeasible:
+        """Return what decode attention costs; see :meth:`cost`."""
+        from archsim.pim.operations import Attention
+
+        operation = Attention(tokens, head_size, heads, kv_heads, requests, element_bytes)
+        return self.cost(operation, cache)
+
+    def service(self, action: str, shape: Mapping[str, int], format: str) -> Service:
+        """Return the cost of a matrix times a vector, or of decode attention.
+
+        Parameters
+        ----------
+        action
+            ``gemv`` (``rows``, ``inner``) or ``attention`` (``tokens``, ``head_size``, ``heads``,
+            ``kv_heads``, ``requests``).
+        shape
+            Extents of the operation.
+        format
+            Number format of the elements in memory.
+
+        Raises
+        ------
+        ConfigError
+            The operation cannot run here.
+        """
+        self._check_action(action, ("gemv", "attention"))
+        size = self.element_bytes(format)
+        if isinstance(size, Infeasible):
+            raise ConfigError(size.detail, path=self.context.prefix, given=format)
+        if action == "gemv":
+            found = self.gemv(self._extent(shape, "rows"), self._extent(shape, "inner"), size)
+        else:
+            heads = self._extent(shape, "heads")
+            found = self.attention(
+                self._extent(shape, "tokens"),
+                self._extent(shape, "head_size"),
+                heads,
+                self._extent(shape, "kv_heads", heads),
+                self._extent(shape, "requests", 1),
+                size,
+            )
+        if isinstance(found, Infeasible):
+            raise ConfigError(found.detail, path=self.context.prefix, given=found.need)
+        time_ps = self.scaled_ps(found.time_ps)
+        expression = self.time_expr(time_ps)
+        counts = self.counts(found, base_format(format), size)
+        return Service(time_ps, time_ps, counts, expression, expression)
+
+    def counts(
+        self, cost: PimCost, number: str, element_bytes: int, vectors: int = 1
+    ) -> dict[tuple[str, str, str], int]:
+        """Return the actions of an operation.
+
+        Parameters
+        ----------
+        cost
+            The operation.
+        number, element_bytes
+            Format of the elements in memory.
+        vectors
+            Vectors multiplied with what is read once.
+        """
+        found = {
+            (self.name, "mac", number): cost.read_bytes // element_bytes * vectors,
+            (self.name, "read", ANY_FORMAT): cost.read_bytes,
+            (self.name, "activate", ANY_FORMAT): cost.opened_bytes,
+            (self.name, "transfer", ANY_FORMAT): cost.moved_bytes,
+        }
+        return {key: count for key, count in found.items() if count}
+
+    def row_cycle_ps(self) -> int:
+        """Return the time from one activation of a bank to the next, ps."""
+        standard = self.device.standard
+        return self.scaled_ps(standard.time_ps(standard.timings["nRC"]))
+
+    def energy_pj(self, action: str, format: str = ANY_FORMAT) -> float:
+        """Return the energy of a MAC or of a byte read, opened or moved, pJ.
+
+        The component's own `energy:` wins over the device's.
+        """
+        self._check_action(action, self.ACTIONS)
+        own = self.config.energy_j
+        bits = self.device.energy
+        if action in own or f"{action}.{format}" in own or bits is None:
+            return super().energy_pj(action, format)
+        if action == "mac":
+            return bits.compute_pj * parse_format(base_format(format)).bits
+        each = {"read": bits.access_pj, "activate": bits.activate_pj, "transfer": bits.move_pj}
+        return each[action] * BITS
+
+
+@lru_cache(maxsize=64)
+def _loaded(name: str, overrides: tuple[str, ...]) -> PimDevice:
+    from archsim.pim.device import load_device
+
+    return load_device(name, overrides)
+
+
+def _numbers(operation: Operation) -> list[Json]:
+    return list(asdict(operation).values())

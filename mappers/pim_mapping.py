@@ -1,0 +1,207 @@
+"""A fragment computed in memory: phases one after the other; and a choice between two sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from archsim.components.base import ANY_FORMAT
+from mappers.closed_form import ClosedForm, Phase, Tally
+from mappers.work import Work, service_work
+
+if TYPE_CHECKING:
+    from archsim.components.pim_cost import PimCost
+    from archsim.mapping import FragmentMapping, Json
+    from archsim.program import Program
+    from mappers.pim_machine import PimMachine
+    from mappers.work import CountKey
+
+
+@dataclass(frozen=True)
+class PimMapping:
+    """A fragment as phases in memory.
+
+    Attributes
+    ----------
+    mapper
+        Id of the mapper.
+    name, layer
+        Name and layer of the fragment.
+    phases
+        What happens, in order.
+    fused
+        Einsums whose results never leave the units.
+    notes
+        What to say.
+    choices
+        What defines the mapping.
+    """
+
+    mapper: str
+    name: str
+    layer: str
+    phases: tuple[Phase, ...]
+    fused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    choices: Mapping[str, Json] = field(default_factory=dict)
+    footprints: Mapping[str, int] = field(default_factory=dict)
+
+    rung = "command"
+    """Operations in memory are timed by their commands."""
+
+    @property
+    def time_ps(self) -> int:
+        """Time of all phases, ps."""
+        return sum(phase.time_ps for phase in self.phases)
+
+    def program(self) -> Program:
+        """Return one operation for each phase."""
+        numbered = tuple(
+            replace(phase, name=f"{phase.name}/{number}")
+            for number, phase in enumerate(self.phases)
+        )
+        return ClosedForm(self.name, 1, numbered, {"layer": self.layer}).program()
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the phases with their times, and the choices."""
+        phases: list[Json] = [
+            {"name": phase.name, "time_ps": phase.time_ps, "cause": phase.cause}
+            for phase in self.phases
+        ]
+        return {"mapper": self.mapper, "placement": "pim", "phases": phases, **self.choices}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A fragment on the processor, as its own mapper maps it.
+
+    Attributes
+    ----------
+    inner
+        That mapping.
+    said
+        Why it is there.
+    mapper
+        Id of the mapper that chose.
+    """
+
+    inner: FragmentMapping
+    said: tuple[str, ...]
+    mapper: str
+
+    @property
+    def rung(self) -> str:
+        """Rung of the processor's mapping."""
+        return str(getattr(self.inner, "rung", "tile"))
+
+    @property
+    def footprints(self) -> Mapping[str, int]:
+        """Bytes that tiles take."""
+        return self.inner.footprints
+
+    @property
+    def fused(self) -> tuple[str, ...]:
+        """Einsums whose results never leave the processor."""
+        return self.inner.fused
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what the mappings have to say."""
+        return (*self.said, *getattr(self.inner, "notes", ()))
+
+    def program(self) -> Program:
+        """Return the engine program."""
+        return self.inner.program()
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the choices of the processor's mapper."""
+        return {**self.inner.to_json(), "placement": "xpu"}
+
+
+def unit_phases(
+    pim: PimMachine,
+    name: str,
+    cost: PimCost,
+    times: int,
+    counts: Mapping[str, Mapping[CountKey, int]],
+) -> list[Phase]:
+    """Return an operation in memory as phases by what takes the time.
+
+    Parameters
+    ----------
+    pim
+        Where.
+    name
+        Name of the operation.
+    cost
+        One operation.
+    times
+        How often it is done.
+    counts
+        All its actions, by einsum.
+
+    Notes
+    -----
+    The first phases sum to the time of the operation's commands; ``refresh due`` is the time of
+    refreshes that fall due in a long sequence of operations beyond those that each met alone.
+    """
+    parts = (
+        ("stream", "bandwidth", cost.stream_ps),
+        ("rows", "activation", cost.rows_ps),
+        ("vectors", "transfer", cost.vector_ps),
+        ("refresh", "refresh", cost.refresh_ps),
+        ("refresh due", "refresh", cost.due_ps),
+    )
+    found = []
+    resource = pim.units.name
+    for label, cause, time_ps in parts:
+        scaled = times * pim.units.scaled_ps(time_ps)
+        if not scaled and label != "stream":
+            continue
+        tally = Tally(busy_ps={resource: scaled})
+        if label == "stream":
+            tally.counts = {einsum: dict(amounts) for einsum, amounts in counts.items()}
+        text = pim.units.time_expr(scaled)
+        found.append(Phase(f"{name} {label}", scaled, cause, tally, text))
+    return found
+
+
+def move_phase(pim: PimMachine, name: str, einsum: str, reads: int, writes: int) -> Phase | None:
+    """Return vectors on their way between processor and memory; None if there are none.
+
+    Parameters
+    ----------
+    pim
+        Where; over the link, or through the memory's own interface.
+    name, einsum
+        Name of the phase, and the einsum to which its actions count.
+    reads, writes
+        Bytes from the memory, and to it.
+    """
+    works: list[Work] = []
+    if pim.link is not None and reads + writes:
+        works.append(service_work(pim.link, "transfer", {"bytes": reads + writes}, ANY_FORMAT))
+    elif pim.link is None:
+        for action, num_bytes in (("read", reads), ("write", writes)):
+            if num_bytes:
+                works.append(service_work(pim.memory, action, {"bytes": num_bytes}, ANY_FORMAT))
+    if not works:
+        return None
+    tally = Tally()
+    for work in works:
+        tally.add(einsum, work, 1)
+    texts = [work.latency_expr for work in works]
+    whole = " + ".join(f"({text})" for text in texts if text is not None)
+    return Phase(
+        name,
+        sum(work.latency_ps for work in works),
+        "bandwidth",
+        tally,
+        whole if None not in texts else None,
+    )
+
+
+def joined(phases: Sequence[Phase | None]) -> tuple[Phase, ...]:
+    """Return the phases that there are."""
+    return tuple(phase for phase in phases if phase is not None)
