@@ -289,10 +289,10 @@ def _notes(
     channels = pim.units.device.channels * pim.units.device.stacks
     turns = problem.groups * passes / channels
     if turns % 1:
-        busy = turns / -(-turns // 1)
+        whole = -(-problem.groups * passes // channels)
         found.append(
-            f"heads go to {channels} channels in {-(-turns // 1):.0f} turns, the last one in part: "
-            f"{busy:.0%} of channel time is used"
+            f"heads take {whole} {'turn' if whole == 1 else 'turns'} of {channels} channels, the "
+            f"last in part: {turns / whole:.0%} of channel time is used"
         )
     if passes < per_length:
         found.append(f"keys and values are read once for {per_length // passes} query heads")

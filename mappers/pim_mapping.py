@@ -84,11 +84,14 @@ class Placed:
         Why it is there.
     mapper
         Id of the mapper that chose.
+    after
+        What follows it: collectives that the processor's own mapper does not have.
     """
 
     inner: FragmentMapping
     said: tuple[str, ...]
     mapper: str
+    after: tuple[Phase, ...] = ()
 
     @property
     def rung(self) -> str:
@@ -112,11 +115,20 @@ class Placed:
 
     def program(self) -> Program:
         """Return the engine program."""
-        return self.inner.program()
+        if not self.after:
+            return self.inner.program()
+        from archsim.program import ProgramBuilder
+
+        builder = ProgramBuilder(self.mapper)
+        end = builder.embed(self.inner.program())
+        behind = ClosedForm("collectives", 1, self.after, {"layer": "collective"}).program()
+        builder.embed(behind, after=end)
+        return builder.build()
 
     def to_json(self) -> dict[str, Json]:
         """Return the choices of the processor's mapper."""
-        return {**self.inner.to_json(), "placement": "xpu"}
+        after: list[Json] = [phase.name for phase in self.after]
+        return {**self.inner.to_json(), "placement": "xpu", "after": after}
 
 
 def unit_phases(

@@ -9,14 +9,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archsim.errors import MappingError
+from archsim.mapping import Infeasible
 from mappers import pim_experts
 from mappers.pim_choice import choose, on_processor
+from mappers.pim_collective import behind_products
 from mappers.pim_machine import PLACEMENT, part_of, pim_machine, the_pim
+from mappers.pim_mapping import Placed
 from mappers.pim_products import products_mapping
 
 if TYPE_CHECKING:
     from archsim.machine import Machine
-    from archsim.mapping import FragmentMapping, Infeasible, Json, MapContext
+    from archsim.mapping import FragmentMapping, Json, MapContext
     from mappers.pim_machine import PimMachine
     from workloads import Cascade
 
@@ -72,7 +75,11 @@ class PimGemmMapper:
         if processor is not None:
 
             def beside() -> FragmentMapping | Infeasible | str:
-                return on_processor(pim, processor, cascade, options, context)
+                found = on_processor(pim, processor, cascade, options, context)
+                after = behind_products(machine, cascade, options)
+                if isinstance(found, str | Infeasible) or "parallel" in processor.options:
+                    return found
+                return Placed(found, (), self.id, after) if after else found
 
         if home == "both":
             return pim_experts.both(self.id, pim, cascade, options, context)
@@ -81,7 +88,7 @@ class PimGemmMapper:
             home,
             cascade.name,
             context,
-            lambda: products_mapping(pim, self.id, cascade, context),
+            lambda: products_mapping(pim, self.id, cascade, options, context),
             beside,
         )
 

@@ -7,11 +7,14 @@ read the matrix again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from archsim.components.base import base_format
 from archsim.mapping import Infeasible
+from archsim.units import PS_PER_S
+from mappers.pim_collective import behind_products
 from mappers.pim_mapping import PimMapping, joined, move_phase, unit_phases
 
 if TYPE_CHECKING:
@@ -91,17 +94,22 @@ def product_phases(
             reads += left.bytes(dims.batch * dims.m * dims.k)
         if homes.get(dims.out, machine.outermost) == machine.outermost:
             writes = out.bytes(dims.batch * dims.m * dims.n)
-    phases = unit_phases(pim, name, _with_vectors(item.cost, held), item.passes, {name: amounts})
+    cost = _with_vectors(pim, item.cost, held, left.bytes(dims.k))
+    phases = unit_phases(pim, name, cost, item.passes, {name: amounts})
     return list(joined([*phases, move_phase(pim, f"{name} results", name, reads, writes)]))
 
 
-def _with_vectors(cost: PimCost, held: int) -> PimCost:
-    """Return the cost of a pass with several vectors: each is moved, the matrix is read once."""
-    if held == 1:
-        return cost
-    from dataclasses import replace
+def _with_vectors(pim: PimMachine, cost: PimCost, held: int, vector_bytes: int) -> PimCost:
+    """Return the cost of a pass with several vectors: each is moved, the matrix is read once.
 
+    With two buffers on the logic die, further vectors come in while the units multiply.
+    """
     more = (held - 1) * cost.vector_ps
+    if pim.units.units.buffers == "die":
+        stacks = pim.units.units.stacks
+        rate = pim.memory.bandwidth_bytes_per_s("read") / stacks
+        sent = (held - 1) * vector_bytes / rate * PS_PER_S
+        more = max(0, round(sent) - cost.stream_ps - cost.rows_ps)
     return replace(cost, time_ps=cost.time_ps + more, vector_ps=cost.vector_ps + more)
 
 
@@ -109,6 +117,7 @@ def products_mapping(
     pim: PimMachine,
     mapper_id: str,
     cascade: Cascade,
+    options: Mapping[str, Json],
     context: MapContext,
 ) -> PimMapping | Infeasible:
     """Map all products of a fragment into memory, one after the other."""
@@ -130,6 +139,7 @@ def products_mapping(
             "time_ps": item.cost.time_ps,
         }
         shapes.append(shape)
+    phases += behind_products(pim.machine, cascade, options)
     inside = {tensor.name for tensor in cascade.role_tensors("intermediate")}
     return PimMapping(
         mapper_id,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from archsim.errors import ConfigError
 from archsim.mapping import Infeasible
 
 if TYPE_CHECKING:
@@ -110,17 +111,20 @@ class _Raw:
         return replace(self, read_bytes=share * self.read_bytes, commands=commands)
 
 
-def operation_cost(
-    device: PimDevice, unrefreshed: PimDevice, operation: Operation
-) -> PimCost | Infeasible:
+@lru_cache(maxsize=32)
+def unrefreshed(device: PimDevice) -> PimDevice:
+    """Return a device without its refreshes."""
+    controller = device.controller.model_copy(update={"refresh": "none"})
+    return replace(device, config=device.config.model_copy(update={"controller": controller}))
+
+
+def operation_cost(device: PimDevice, operation: Operation) -> PimCost | Infeasible:
     """Return what an operation costs on a device.
 
     Parameters
     ----------
     device
         Stacks with units.
-    unrefreshed
-        The same without refreshes.
     operation
         Matrix times vector, or decode attention.
     """
@@ -129,8 +133,13 @@ def operation_cost(
     reason = obstacle(device, operation)
     if reason is not None:
         return reason
-    exact, raw = _raw(device, unrefreshed, _even(device, operation))
-    stretch = _stretch(device, unrefreshed)
+    plain = unrefreshed(device)
+    try:
+        exact, raw = _raw(device, plain, _even(device, operation))
+    except ConfigError as error:
+        what = "gemv" if isinstance(operation, Gemv) else "attention"
+        return Infeasible(f"kernel for {what}", 1, 0, "kernel", error.message)
+    stretch = _stretch(device, plain)
     standard, unit, moves = device.standard, device.unit, device.moves
     burst = standard.burst_bytes
     opened = raw.commands.get(unit.activate, 0) * device.banks_per_mac * burst * device.columns

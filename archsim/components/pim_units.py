@@ -79,6 +79,9 @@ class PimUnits(Component):
     """Stacks or packages of that device."""
     vectors: PositiveInt = 1
     """Vectors that are multiplied with a column that was read once."""
+    buffers: Literal["channel", "die"] = "channel"
+    """Where further vectors wait: in buffers of each channel, which its commands fill one after the
+    other, or in two on the logic die, filled through the memory's interface while units multiply."""
     timings: dict[str, PositiveInt] = Field(default_factory=dict)
     """Distances of the device to replace, in cycles."""
     softmax: Literal["stack", "vector"] = "stack"
@@ -148,17 +151,10 @@ class BoundPimUnits(BoundComponent):
         ConfigError
             Its file is broken, or it has no such distance.
         """
-        return self._device()
-
-    @cached_property
-    def _unrefreshed(self) -> PimDevice:
-        return self._device("hardware.controller.refresh=none")
-
-    def _device(self, *more: str) -> PimDevice:
         texts = [f"hardware.stacks={self.units.stacks}"]
         texts += [f"hardware.timings.{key}={n}" for key, n in sorted(self.units.timings.items())]
         try:
-            return _loaded(self.units.device, (*texts, *more))
+            return _loaded(self.units.device, tuple(texts))
         except ConfigError as error:
             raise error.at(path=join_path(self.context.prefix, "device")) from None
 
@@ -227,7 +223,7 @@ class BoundPimUnits(BoundComponent):
         known = cache.get(key) if cache is not None else None
         if isinstance(known, dict):
             return PimCost.from_json(known)
-        found = operation_cost(self.device, self._unrefreshed, operation)
+        found = operation_cost(self.device, operation)
         if cache is not None and isinstance(found, PimCost):
             cache.put(key, cast("Json", asdict(found)))
         return found
