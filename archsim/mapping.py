@@ -171,6 +171,47 @@ class NotedMapping(FragmentMapping, Protocol):
         """Return sentences for the report."""
 
 
+@dataclass(frozen=True, slots=True)
+class OperatorUse:
+    """One operator of a mapping that is made of whole operators, such as the kernels of a GPU.
+
+    Attributes
+    ----------
+    name, kind
+        Name in reports, and what kind of operator it is.
+    time_ps, limit
+        Time of one call, and what sets it.
+    launches
+        Kernels that are launched for it.
+    macs, peak_macs_per_s
+        Useful MACs, and the peak rate of the units that make them (0: it makes none).
+    dram_bytes, peak_bytes_per_s
+        Bytes from and to device memory, and its peak bandwidth.
+    energy_pj
+        Energy of the whole device meanwhile; 0 where it is not known apart.
+    """
+
+    name: str
+    kind: str
+    time_ps: int
+    limit: str
+    launches: int = 1
+    macs: int = 0
+    peak_macs_per_s: float = 0.0
+    dram_bytes: int = 0
+    peak_bytes_per_s: float = 0.0
+    energy_pj: float = 0.0
+
+
+@runtime_checkable
+class OperatorMapping(FragmentMapping, Protocol):
+    """A mapping that is made of whole operators, which reports list."""
+
+    @property
+    def operators(self) -> Sequence[OperatorUse]:
+        """Return the operators in order."""
+
+
 @runtime_checkable
 class BlockMapper(Protocol):
     """A mapper that takes several einsums as one fragment."""

@@ -300,8 +300,8 @@ def said(parallel: Parallel, link: str) -> tuple[str, ...]:
     ]
     if parallel.pp > 1:
         found.append(
-            f"one batch is in flight: its stages work one after another; {parallel.pp} batches "
-            f"in flight would give up to {parallel.pp} times the tokens/s"
+            "one batch is in flight: its stages work one after another; with the pipeline full "
+            f"{parallel.pp} batches are, whose caches must fit beside the weights"
         )
     if max(parallel.tp, parallel.ep) > MEASURED_RANKS:
         found.append(

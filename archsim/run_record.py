@@ -13,8 +13,9 @@ from archsim.accounting import Totals
 from archsim.command_rung import command_classes, command_memories
 from archsim.config.hashing import content_hash
 from archsim.mapping import NotedMapping
+from archsim.operator_use import operators_of, slowest_stage_s
 from archsim.parallel import OPTION, Parallel, said
-from archsim.results import EngineStatistics, Fidelity, Phase, Result, Roofline
+from archsim.results import Devices, EngineStatistics, Fidelity, Phase, Result, Roofline
 from archsim.roofline import bound_bytes_per_s
 from archsim.run_config import write_workload
 from archsim.units import PS_PER_S, format_quantity
@@ -215,6 +216,8 @@ class RunRecord:
             bottleneck=":".join(limit),
             sensitivities=self._sensitivities(totals),
             roofline=self._roofline(bound),
+            operators=operators_of(item.mapped for item in everything if item.mapped is not None),
+            devices=self._devices(outcome, phases, energy_j, latency_s),
             engine=EngineStatistics(
                 totals.operations, totals.simulated, totals.jumps, totals.recalls
             ),
@@ -238,6 +241,42 @@ class RunRecord:
             macs=bound.macs,
             dram_bytes=self._dram_bytes(totals) if ran else bound.compulsory_bytes,
             bound_s=bound.bound_ps / PS_PER_S,
+        )
+
+    def _devices(
+        self,
+        outcome: Outcome,
+        phases: Mapping[str, Phase],
+        energy_j: float | None,
+        latency_s: float,
+    ) -> Devices | None:
+        """Return what all devices do together: power, throughput, and a full pipeline.
+
+        With a batch in every stage, each stage works all the time: a step of one batch takes the
+        time of all stages at least, and those of as many batches the slowest stage's each.
+        """
+        ranks = self.parallel
+        if ranks.devices == 1 or not phases:
+            return None
+        name = "decode" if "decode" in phases else next(iter(phases))
+        items = outcome.passes[name]
+        times = [slowest_stage_s(item.mapped, ranks.pp) for item in items if item.mapped]
+        stage_s = sum(times) / len(times) if times else phases[name].latency_s / len(items)
+        whole_s = phases[name].latency_s / len(items)
+        step_s = max(whole_s, ranks.pp * stage_s) if ranks.pp > 1 else whole_s
+        tokens = phases[name].num_tokens / len(items)
+        others_w = self.machine.static_w() if ranks.pp > 1 else {}
+        rank_w = energy_j / latency_s if energy_j is not None else None
+        idle_w = (ranks.pp - 1) * sum(others_w.values())
+        return Devices(
+            count=ranks.devices,
+            sharing=str(ranks),
+            tokens_per_s_per_device=self._tokens_per_s(phases) / ranks.devices,
+            power_w=None if rank_w is None else (rank_w + idle_w) * ranks.tp * ranks.ep,
+            stages=ranks.pp,
+            stage_s=stage_s,
+            steady_tokens_per_s=ranks.pp * tokens / step_s,
+            steady_tbt_s=step_s if name == "decode" else None,
         )
 
     def _tokens_per_s(self, phases: Mapping[str, Phase]) -> float:

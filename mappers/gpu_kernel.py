@@ -22,6 +22,7 @@ from archsim.gpu.family import LIMITERS
 from archsim.gpu.formats import format_class
 from archsim.gpu.naming import variant_of
 from archsim.gpu.predict import Predictor, predictor
+from archsim.mapping import OperatorUse
 from archsim.units import PS_PER_S
 from mappers.closed_form import Phase, Tally
 
@@ -170,6 +171,23 @@ class Kernel:
         if beyond > 0:
             moved[gpu.sm, "issue", "*"] = beyond
         return Phase(self.call.name, self.time_ps, self.cause, tally, self.time_expr)
+
+    def use(self, gpu: GpuMachine) -> OperatorUse:
+        """Return the kernel as reports list it."""
+        number = self.call.dtype.partition("_")[0].partition("+")[0]
+        macs = sum(self.call.macs.values())
+        return OperatorUse(
+            name=self.call.name,
+            kind=f"{self.call.op} {self.call.dtype}",
+            time_ps=self.time_ps,
+            limit=self.cause,
+            launches=self.call.launches,
+            macs=macs,
+            peak_macs_per_s=_peak_macs_per_s(gpu.device, number) if macs else 0.0,
+            dram_bytes=self.dram_bytes,
+            peak_bytes_per_s=gpu.peak_bytes_per_s,
+            energy_pj=self.board_pj,
+        )
 
     def _beyond_pj(self, gpu: GpuMachine, tally: Tally) -> int:
         """Return the board's energy beyond counted actions and static power, pJ."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archsim.errors import ConfigError, MappingError
+from archsim.mapping import OperatorUse
 from mappers.closed_form import ClosedForm, Phase, Tally
 from mappers.gpu_device import GpuMachine, gpu_machine
 from mappers.gpu_kernel import Call, Kernel, time_call
@@ -62,6 +63,13 @@ class GpuMapping:
     def notes(self) -> tuple[str, ...]:
         """Return what is assumed and which constants were used."""
         return tuple(dict.fromkeys([*self.said, *(kernel.said for kernel in self.kernels)]))
+
+    @property
+    def operators(self) -> tuple[OperatorUse, ...]:
+        """Return the kernels for reports, the host's time behind them."""
+        host_ps = round(self.host_s * 1e12)
+        host = [OperatorUse("host", "host", host_ps, "host", 0)] if host_ps else []
+        return (*(kernel.use(self.gpu) for kernel in self.kernels if kernel.time_ps), *host)
 
     def program(self) -> Program:
         """Return one operation for each kernel."""

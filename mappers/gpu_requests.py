@@ -13,14 +13,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from archsim.fragments import ATTENTION_CLASSES
-
 if TYPE_CHECKING:
     from mappers.gpu_kernel import Call
     from workloads import Cascade
 
 REQUEST: Final = re.compile(r"request_(\d+)_")
 """Beginning of the names of einsums that belong to one group of requests."""
+
+ATTENTION_CLASSES: Final = frozenset({"attention", "softmax"})
+"""Operation classes of an attention's einsums."""
 
 VIEW: Final = re.compile(r"request_\d+_(queries|[a-z]+_cache|cache|result)$")
 """Names of einsums that only cut a group out of the batch, or put it back."""

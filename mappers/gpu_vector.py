@@ -197,7 +197,7 @@ def _call(cascade: Cascade, group: Group, options: GpuOptions) -> list[Call]:
     most = 4 * tensor.format.bytes(rows * columns)
     return [
         Call(
-            group.name,
+            "rotation" if kind == "rope" else group.name,
             operator,
             _number(cascade, group),
             shape,

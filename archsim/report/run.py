@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from archsim.mapping import Infeasible, Json
-    from archsim.results import Phase, Result
+    from archsim.results import Devices, Operator, Phase, Result
 
 MAX_PATH_ROWS = 10
 """Rows of the critical-path table; the rest is summed up in one line."""
+
+MAX_OPERATORS = 12
+"""Rows of the table of operators."""
 
 MAX_SENSITIVITIES = 8
 """Rows of the table of what would help."""
@@ -198,6 +201,10 @@ def _sections(result: Result) -> list[Section]:
         sections.append(Section("Phases", _phases(result.phases)))
     if result.roofline is not None:
         sections.append(Section("Roofline", _roofline(result)))
+    if result.devices is not None:
+        sections.append(Section("All devices", _devices(result.devices)))
+    if result.operators:
+        sections.append(Section("Operators", _operators(result.operators, latency_s)))
     if result.critical_path:
         sections.append(Section("Critical path", _critical_path(result, latency_s)))
     if result.breakdown:
@@ -254,6 +261,46 @@ def _roofline(result: Result) -> RenderableType:
 def _spaced(name: str) -> str:
     """Return ``resource:cause`` as words."""
     return name.replace(":", " ")
+
+
+def _devices(devices: Devices) -> RenderableType:
+    rows = [
+        ("devices", f"{devices.count} ({devices.sharing})"),
+        ("tokens/s of each", count(devices.tokens_per_s_per_device)),
+        ("power of all", quantity(devices.power_w, "power")),
+    ]
+    if devices.stages > 1:
+        rows += [
+            ("slowest stage", quantity(devices.stage_s, "time")),
+            ("tokens/s, pipeline full", count(devices.steady_tokens_per_s)),
+            ("between tokens then", quantity(devices.steady_tbt_s, "time")),
+        ]
+    return facts([row for row in rows if row[1] != "–"])
+
+
+def _operators(operators: Sequence[Operator], latency_s: float) -> RenderableType:
+    """Return the operators that took longest, and what launches cost."""
+    columns = ("", ">calls", ">time", ">share", "bound by", ">of MACs", ">of DRAM", ">power")
+    grid = table(*columns)
+    for item in operators[:MAX_OPERATORS]:
+        grid.add_row(
+            item.name,
+            str(item.calls),
+            quantity(item.time_s, "time"),
+            percent(item.time_s / latency_s),
+            item.limited_by,
+            "–" if item.compute is None else percent(item.compute),
+            "–" if item.memory is None else percent(item.memory),
+            quantity(item.power_w, "power"),
+        )
+    rest = operators[MAX_OPERATORS:]
+    launches = sum(item.launches for item in operators)
+    bound_s = sum(item.time_s for item in operators if item.limited_by == "launch")
+    parts = [f"{launches} kernels; {percent(bound_s / latency_s)} of the time is bound by launches"]
+    if rest:
+        other_s = sum(item.time_s for item in rest)
+        parts.insert(0, f"{len(rest)} other operators take {percent(other_s / latency_s)}")
+    return Group(grid, Text("; ".join(parts)))
 
 
 def _critical_path(result: Result, latency_s: float) -> Table:

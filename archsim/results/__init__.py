@@ -1,10 +1,12 @@
 """What a run found: the frozen :class:`Result`, its parts, and its JSON and CSV forms."""
 
 from archsim.results.records import (
+    Devices,
     Energy,
     EngineStatistics,
     ErrorBand,
     Fidelity,
+    Operator,
     Phase,
     Roofline,
     WhatIf,
@@ -13,10 +15,12 @@ from archsim.results.result import SCHEMA_VERSION, Result, csv_table
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Devices",
     "Energy",
     "EngineStatistics",
     "ErrorBand",
     "Fidelity",
+    "Operator",
     "Phase",
     "Result",
     "Roofline",

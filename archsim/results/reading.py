@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 from archsim.errors import ConfigError
 from archsim.mapping import Infeasible
 from archsim.results.records import (
+    Devices,
     Energy,
     EngineStatistics,
     ErrorBand,
     Fidelity,
+    Operator,
     Phase,
     Roofline,
     WhatIf,
@@ -78,6 +80,13 @@ def as_texts(key: str, value: Json) -> tuple[str, ...]:
 def as_map(key: str, value: Json, read: Callable[[str, Json], T]) -> dict[str, T]:
     """Return the object `value` with each of its values read by `read`."""
     return {name: read(f"{key}.{name}", item) for name, item in as_object(key, value).items()}
+
+
+def as_items(key: str, value: Json, read: Callable[[str, Json], T]) -> tuple[T, ...]:
+    """Return the list `value` with each of its items read by `read`."""
+    if not isinstance(value, list):
+        raise refuse(key, "a list")
+    return tuple(read(f"{key}.{number}", item) for number, item in enumerate(value))
 
 
 def maybe(key: str, value: Json, read: Callable[[str, Json], T]) -> T | None:
@@ -143,6 +152,47 @@ def read_engine(key: str, value: Json) -> EngineStatistics:
     """Read the size and the work of the timing."""
     data = exactly(key, value, ("operations", "simulated", "jumps", "recalls"))
     return EngineStatistics(**as_map(key, dict(data), as_integer))
+
+
+def read_operator(key: str, value: Json) -> Operator:
+    """Read one operator."""
+    texts, counts = ("stage", "name", "kind", "limited_by"), ("calls", "launches")
+    shares = ("compute", "memory", "power_w")
+    data = exactly(key, value, (*texts, *counts, *shares, "time_s"))
+    text = {name: as_text(f"{key}.{name}", data[name]) for name in texts}
+    count = {name: as_integer(f"{key}.{name}", data[name]) for name in counts}
+    share = {name: maybe(f"{key}.{name}", data[name], as_number) for name in shares}
+    return Operator(
+        stage=text["stage"],
+        name=text["name"],
+        kind=text["kind"],
+        calls=count["calls"],
+        launches=count["launches"],
+        time_s=as_number(f"{key}.time_s", data["time_s"]),
+        limited_by=text["limited_by"],
+        compute=share["compute"],
+        memory=share["memory"],
+        power_w=share["power_w"],
+    )
+
+
+def read_devices(key: str, value: Json) -> Devices:
+    """Read what all devices do together."""
+    numbers = ("tokens_per_s_per_device", "stage_s", "steady_tokens_per_s")
+    shares, counts = ("power_w", "steady_tbt_s"), ("count", "stages")
+    data = exactly(key, value, (*numbers, *shares, *counts, "sharing"))
+    number = {name: as_number(f"{key}.{name}", data[name]) for name in numbers}
+    share = {name: maybe(f"{key}.{name}", data[name], as_number) for name in shares}
+    return Devices(
+        count=as_integer(f"{key}.count", data["count"]),
+        sharing=as_text(f"{key}.sharing", data["sharing"]),
+        tokens_per_s_per_device=number["tokens_per_s_per_device"],
+        power_w=share["power_w"],
+        stages=as_integer(f"{key}.stages", data["stages"]),
+        stage_s=number["stage_s"],
+        steady_tokens_per_s=number["steady_tokens_per_s"],
+        steady_tbt_s=share["steady_tbt_s"],
+    )
 
 
 def read_error_band(key: str, value: Json) -> ErrorBand:

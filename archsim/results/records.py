@@ -128,6 +128,71 @@ class EngineStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class Operator:
+    """One operator of the run, all its calls together.
+
+    Attributes
+    ----------
+    stage, name, kind
+        Stage of the model, name of the operator, and what kind it is.
+    calls, launches
+        How often it ran, and how many kernels were launched for all of them.
+    time_s
+        Time of all calls in seconds.
+    limited_by
+        What sets most of its time.
+    compute, memory
+        Useful MACs over the peak rate, and bytes over the peak bandwidth of device memory, both
+        during its time; None where it has none.
+    power_w
+        Mean power of the device during its time; None where it is not known apart.
+    """
+
+    stage: str
+    name: str
+    kind: str
+    calls: int
+    launches: int
+    time_s: float
+    limited_by: str
+    compute: float | None = None
+    memory: float | None = None
+    power_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """What all devices of a run do together; other numbers of a result are those of one rank.
+
+    Attributes
+    ----------
+    count, sharing
+        How many devices, and how they share the model.
+    tokens_per_s_per_device
+        The result's tokens/s over the devices.
+    power_w
+        Power of all devices.
+    stages
+        Stages of the pipeline; 1: there is none.
+    stage_s
+        Time of the slowest stage in a step (of a prefill: in the pass), one batch at a time.
+    steady_tokens_per_s
+        Tokens a second of all devices with a batch of this size in every stage.
+    steady_tbt_s
+        Time between tokens then; None without a decode.
+    """
+
+    count: int
+    sharing: str
+    tokens_per_s_per_device: float
+    power_w: float | None
+    stages: int
+    stage_s: float
+    steady_tokens_per_s: float
+    steady_tbt_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorBand:
     """Range in which the true latency is expected.
 

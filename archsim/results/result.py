@@ -19,10 +19,12 @@ from archsim.errors import ConfigError
 from archsim.mapping import Infeasible
 from archsim.results import reading
 from archsim.results.records import (
+    Devices,
     Energy,
     EngineStatistics,
     ErrorBand,
     Fidelity,
+    Operator,
     Phase,
     Roofline,
     WhatIf,
@@ -91,6 +93,10 @@ class Result:
         Lower bound on latency and what sets it.
     engine
         Size of the programs and the work their timing took.
+    operators
+        Whole operators that ran, where mappings are made of such; those that took longest first.
+    devices
+        What several devices do together; None for one.
     fidelity
         Rung asked for and rungs used.
     mapper
@@ -139,6 +145,8 @@ class Result:
     what_if: Mapping[str, WhatIf] = field(default_factory=dict)
     roofline: Roofline | None = None
     engine: EngineStatistics | None = None
+    operators: tuple[Operator, ...] = ()
+    devices: Devices | None = None
     warnings: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
     error_band: ErrorBand | None = None
@@ -206,6 +214,8 @@ class Result:
             },
             "roofline": _record(self.roofline),
             "engine": _record(self.engine),
+            "operators": [_record(item) for item in self.operators],
+            "devices": _record(self.devices),
             "fidelity": {"requested": self.fidelity.requested, "used": _sorted(self.fidelity.used)},
             "mapper": _sorted(self.mapper),
             "warnings": list(self.warnings),
@@ -284,6 +294,8 @@ class Result:
                 what_if=reading.as_map("what_if", item["what_if"], reading.read_what_if),
                 roofline=reading.maybe("roofline", item["roofline"], reading.read_roofline),
                 engine=reading.maybe("engine", item["engine"], reading.read_engine),
+                operators=reading.as_items("operators", item["operators"], reading.read_operator),
+                devices=reading.maybe("devices", item["devices"], reading.read_devices),
                 fidelity=reading.read_fidelity("fidelity", item["fidelity"]),
                 mapper=reading.as_map("mapper", item["mapper"], text),
                 warnings=reading.as_texts("warnings", item["warnings"]),
@@ -300,6 +312,7 @@ class Result:
     def columns(self) -> dict[str, Json]:
         """Return the scalars of the result by column name, nested maps flattened with dots."""
         skipped = {"config", "warnings", "assumptions", "infeasible", "sensitivities", "what_if"}
+        skipped |= {"operators", "devices"}
         columns: dict[str, Json] = {
             "hardware": self.subject("hardware"),
             "workload": self.subject("workload"),
@@ -356,7 +369,9 @@ def _sorted(values: Mapping[str, float] | Mapping[str, int] | Mapping[str, str])
     return {name: values[name] for name in sorted(values)}
 
 
-def _record(record: Roofline | EngineStatistics | ErrorBand | None) -> dict[str, Json] | None:
+def _record(
+    record: Roofline | EngineStatistics | ErrorBand | Operator | Devices | None,
+) -> dict[str, Json] | None:
     if record is None:
         return None
     return {item.name: getattr(record, item.name) for item in fields(record)}

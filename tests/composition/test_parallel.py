@@ -87,6 +87,18 @@ def test_a_pipeline_takes_the_same_time_and_its_hand_overs():
     assert one.latency_s < four.latency_s < one.latency_s + 100e-6
 
 
+def test_a_full_pipeline_makes_tokens_as_its_slowest_stage_lets_it():
+    sizes = {"phase": "decode", "context": 64, "batch": 4}
+    one, four = (run(**sizes, parallel=text).devices for text in ("tp=2", "tp=2,pp=4"))
+    assert (one.stages, one.count, four.count) == (1, 2, 8)
+    assert one.steady_tokens_per_s == pytest.approx(2 * one.tokens_per_s_per_device)
+    rate = 8 * four.tokens_per_s_per_device
+    assert 2 * rate < four.steady_tokens_per_s <= 4 * rate
+    assert four.steady_tbt_s >= 4 * four.stage_s
+    assert four.power_w > one.power_w
+    assert run(**sizes).devices is None
+
+
 def test_a_model_too_large_for_one_device_fits_on_two():
     assert not run(model="llama3-70b", phase="decode", context=4096).feasible
     assert run(model="llama3-70b", phase="decode", context=4096, parallel="tp=2").feasible

@@ -23,7 +23,7 @@ FLOORS = (
         *("accounting", "run_config", "run_record", "composition", "request"),
         *("command_rung", "command_transfer"),
         *("explanation", "timeline_export", "timeline_counters", "trace_events"),
-        *("resident_tiles", "allocated_room", "parallel"),
+        *("resident_tiles", "allocated_room", "parallel", "operator_use"),
     },
     {"report", "validation", "bench", "measure"},
     {"figures"},

@@ -11,6 +11,7 @@ from archsim.errors import ConfigError
 from archsim.machine import load_hardware
 from archsim.mapping import MemoryCache
 from archsim.request import RunRequest
+from archsim.results import Result
 from mappers.gpu_attention import GpuAttentionMapper
 from mappers.gpu_matrix import GpuGemmMapper
 from mappers.gpu_vector import GpuVectorMapper
@@ -60,7 +61,7 @@ def run(hardware="h200-sxm", model=TINY, **options):
 def test_a_layer_is_the_kernels_of_a_serving_library():
     names = [kernel.call.name for kernel in kernels("h200-sxm", "llama3-8b", phase="decode")]
     assert names == [
-        *("attention_norm", "query+key+value", "query", "attention-decode", "output"),
+        *("attention_norm", "query+key+value", "rotation", "attention-decode", "output"),
         *("ffn_norm", "gate+up", "activation", "down", "ffn_residual"),
     ]
 
@@ -69,7 +70,7 @@ def test_shapes_are_those_of_the_layer():
     found = {k.call.name: k.call for k in kernels("h200-sxm", "llama3-8b", phase="decode", batch=4)}
     assert found["query+key+value"].shape == {"m": 4, "n": 6144, "k": 4096}
     assert found["gate+up"].shape == {"m": 4, "n": 28672, "k": 4096}
-    assert found["query"].shape == {"m": 4, "n": 40 * 128}
+    assert found["rotation"].shape == {"m": 4, "n": 40 * 128}
     attention = found["attention-decode"].shape
     assert (attention["batch"], attention["heads"], attention["kv_heads"]) == (4, 32, 8)
     assert found["ffn_norm"].shape["tensors"] == 4
@@ -149,6 +150,18 @@ def test_hosts_of_libraries_have_names():
         host = run(phase="decode", context=64, batch=8, mapper_options={"gemm": {"host": name}})
         assert host.latency_s - plain.latency_s == pytest.approx(added)
         assert any(f"mapper.gemm.host={name}" in text for text in host.assumptions)
+
+
+def test_reports_list_operators_with_what_they_reach():
+    result = run(model="llama3-8b", phase="generate", context=64, new_tokens=3, batch=4)
+    found = {item.name: item for item in result.operators}
+    assert sum(item.time_s for item in result.operators) == pytest.approx(result.latency_s)
+    assert found["gate+up"].calls == 3 * 32
+    assert found["gate+up"].limited_by == "dram"
+    assert 0.6 < found["gate+up"].memory < 1
+    times = [item.time_s for item in result.operators]
+    assert times == sorted(times, reverse=True)
+    assert Result.from_json(result.to_json()) == result
 
 
 def test_constants_are_named_among_the_assumptions():

@@ -42,6 +42,8 @@ CONTRACT_KEYS = [
     "what_if",
     "roofline",
     "engine",
+    "operators",
+    "devices",
     "fidelity",
     "mapper",
     "warnings",
