@@ -66,6 +66,20 @@ def test_own_format_round_trip(tmp_path):
     assert read_requests(tmp_path / "trace.csv") == requests
 
 
+def test_blocks_of_prompts_survive_a_round_trip(tmp_path):
+    requests = (
+        Request(0.0, 600, 5, session="a", hash_ids=(7, 8)),
+        Request(1.5, 1100, 3, adapter="x", hash_ids=(7, 9, 12), images=1),
+        Request(1.5, 20, 3),
+    )
+    path = tmp_path / "trace.csv"
+    write_requests(requests, path)
+    assert read_requests(path) == requests
+    path.write_text(path.read_text().replace("7 9 12", "7 nine"), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"trace\.csv:3: bad row"):
+        read_requests(path)
+
+
 NATIVE = "arrival_s,prompt,output\n"
 
 

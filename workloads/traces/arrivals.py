@@ -1,15 +1,16 @@
-"""Arrival processes: Poisson, gamma renewals, and rates that switch between quiet and busy.
+"""Arrival processes: Poisson, gamma renewals, and Poisson at a rate that changes.
 
 A switch multiplies the mean rate by a factor while it is busy and by less while it is quiet, so
-that the mean stays; the times in either state are exponential. Several switches multiply. The
-variance of such a factor is v = (factor - 1)² · share / (1 - share), its correlation falls off as
-exp(-r t) with r = 1 / (busy_s · (1 - share)). The index of dispersion of the counts in windows of t
-seconds is then
+that the mean stays; the times in either state are exponential. The variance of such a factor is
+v = (factor - 1)² · share / (1 - share), its correlation falls off as exp(-r t) with r = 1 / (busy_s
+· (1 - share)). A swell multiplies the rate by a gamma or log-normal variable of mean 1 and variance
+v, drawn anew after exponential times of mean 1 / r. Several of either multiply. The index of
+dispersion of the counts in windows of t seconds is then
 
     IDC(t) = 1 + Σ 2 λ v / r · (1 - (1 - exp(-r t)) / (r t)),
 
-summed over the products of the switches' variances in every combination, the rates r of a
-combination being the sum of theirs.
+summed over the products of the variances in every combination, the rates r of a combination being
+the sum of theirs.
 
 References
 ----------
@@ -30,7 +31,10 @@ from archsim.errors import ConfigError, nearest
 
 ARRIVALS: Final = ("poisson", "gamma", "bursts")
 """``poisson``; ``gamma``: independent gaps of a given coefficient of variation; ``bursts``: Poisson
-arrivals at a rate that switches."""
+arrivals at a rate that switches or swells."""
+
+LAWS: Final = ("gamma", "lognormal")
+"""Distributions of a swell: gamma values come closer to 0, log-normal ones go further up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,82 @@ class Burst:
         """Rate at which the correlation of the factor falls off, 1/s."""
         return 1 / (self.busy_s * (1 - self.share))
 
+    def first(self, rng: np.random.Generator) -> float:
+        """Return a state: 1 if busy, 0 if quiet."""
+        return float(rng.random() < self.share)
+
+    def following(self, state: float, rng: np.random.Generator) -> float:
+        """Return the state after a state."""
+        del rng
+        return 1.0 - state
+
+    def rate_factor(self, state: float) -> float:
+        """Return the rate in a state over the mean rate."""
+        return self.factors[int(state)]
+
+    def mean_s(self, state: float) -> float:
+        """Return the mean duration of a state, s."""
+        return self.means_s[int(state)]
+
+
+@dataclass(frozen=True, slots=True)
+class Swell:
+    """A rate that takes random values.
+
+    Attributes
+    ----------
+    variance
+        Variance of the rate over the mean rate.
+    hold_s
+        Mean duration of a value, s.
+    law
+        Distribution of the values, one of :data:`LAWS`.
+    """
+
+    variance: float
+    hold_s: float
+    law: str = "gamma"
+
+    def __post_init__(self) -> None:
+        if self.law not in LAWS:
+            raise ConfigError(
+                "unknown law",
+                path="requests.law",
+                given=self.law,
+                allowed=LAWS,
+                hint=nearest(self.law, LAWS),
+            )
+        for name in ("variance", "hold_s"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise ConfigError("must be positive", path=f"requests.{name}", given=value)
+
+    @property
+    def decay_per_s(self) -> float:
+        """Rate at which the correlation of the factor falls off, 1/s."""
+        return 1 / self.hold_s
+
+    def first(self, rng: np.random.Generator) -> float:
+        """Return a state: the factor itself."""
+        if self.law == "gamma":
+            return float(rng.gamma(1 / self.variance, self.variance))
+        square = math.log1p(self.variance)
+        return math.exp(rng.normal(-square / 2, math.sqrt(square)))
+
+    def following(self, state: float, rng: np.random.Generator) -> float:
+        """Return the state after a state: another draw."""
+        del state
+        return self.first(rng)
+
+    def rate_factor(self, state: float) -> float:
+        """Return the rate in a state over the mean rate."""
+        return state
+
+    def mean_s(self, state: float) -> float:
+        """Return the mean duration of a state, s."""
+        del state
+        return self.hold_s
+
 
 @dataclass(frozen=True, slots=True)
 class ArrivalProcess:
@@ -95,7 +175,7 @@ class ArrivalProcess:
     variation
         Coefficient of variation of the gaps (gamma).
     bursts
-        Switches (bursts).
+        Switches and swells (bursts).
     stamp_s
         Arrivals are stamped with multiples of this time, rounded down, s; 0: as they are.
     """
@@ -103,7 +183,7 @@ class ArrivalProcess:
     kind: str
     rate_per_s: float
     variation: float = 1.0
-    bursts: tuple[Burst, ...] = ()
+    bursts: tuple[Burst | Swell, ...] = ()
     stamp_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -145,6 +225,17 @@ class ArrivalProcess:
                 total += 2 * self.rate_per_s * spread / decay * reach
         return total
 
+    def sample_dispersion(self, window_s: float, duration_s: float) -> float | None:
+        """Return what :meth:`dispersion` is on average in a trace of some duration.
+
+        The variance is taken about the trace's own mean, which follows what is slower than it:
+        E = IDC(t) - t / T · IDC(T).
+        """
+        here, whole = self.dispersion(window_s), self.dispersion(duration_s)
+        if here is None or whole is None:
+            return None
+        return here - window_s / duration_s * whole
+
     def stamped(self, arrival_s: float) -> float:
         """Return the stamp of an arrival."""
         if not self.stamp_s:
@@ -153,30 +244,30 @@ class ArrivalProcess:
 
 
 class Clock:
-    """Arrival times one after the other; of bursts, with the states that they fall into.
+    """Arrival times one after the other; at changing rates, with their states.
 
     Parameters
     ----------
     process
         The process.
     states
-        Generator of the durations of quiet and busy times.
+        Generator of the states and their durations.
     """
 
     def __init__(self, process: ArrivalProcess, states: np.random.Generator) -> None:
         self.process = process
         self.states = states
-        self.busy = [bool(states.random() < item.share) for item in process.bursts]
-        self.until = [self._duration(place) for place in range(len(self.busy))]
+        self.state = [item.first(states) for item in process.bursts]
+        self.until = [self._duration(place) for place in range(len(self.state))]
 
     def _duration(self, place: int) -> float:
-        means = self.process.bursts[place].means_s
-        return float(self.states.exponential(means[self.busy[place]]))
+        mean_s = self.process.bursts[place].mean_s(self.state[place])
+        return float(self.states.exponential(mean_s))
 
     def _rate(self) -> float:
         rate = self.process.rate_per_s
-        for item, busy in zip(self.process.bursts, self.busy, strict=True):
-            rate *= item.factors[busy]
+        for item, state in zip(self.process.bursts, self.state, strict=True):
+            rate *= item.rate_factor(state)
         return rate
 
     def after(self, arrival: float, rng: np.random.Generator) -> float:
@@ -197,5 +288,6 @@ class Clock:
                 return end
             work -= (self.until[place] - arrival) * rate
             arrival = self.until[place]
-            self.busy[place] = not self.busy[place]
+            item = self.process.bursts[place]
+            self.state[place] = item.following(self.state[place], self.states)
             self.until[place] = arrival + self._duration(place)

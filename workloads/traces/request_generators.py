@@ -9,7 +9,8 @@ drawn. What the profiles are fitted to, and how far they are off, is printed by
     coefficient of variation of the gaps; mean, median, 90th and 99th percentile of the lengths.
 ``mooncake-conversation``, ``mooncake-synthetic``
     Mooncake traces, FAST 2025; the same statistics. Stamps of the first are multiples of 3 s. The
-    dispersion of the second in 60 s (13, of 17 windows) is not reproduced: it is Poisson.
+    second is Poisson: its dispersion of 13 in 60 s is that of a Poisson trace of 17.03 windows
+    whose last one counts although it is cut short (13.0 in simulation).
 ``arxiv-summarization``, ``sharegpt``
     Lengths alone (they have no arrivals): four statistics, and a published log-normal fit.
 ``burstgpt``
@@ -21,7 +22,9 @@ drawn. What the profiles are fitted to, and how far they are off, is printed by
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -41,12 +44,35 @@ class RequestProfile:
     arrivals
         When requests arrive.
     prompt, output
-        Lengths, drawn independently: in the Azure traces they are uncorrelated.
+        Lengths.
+    correlation
+        Of the normal variables behind the two lengths, from -1 to 1. In the Azure traces they are
+        uncorrelated.
     """
 
     arrivals: ArrivalProcess
     prompt: LengthDistribution
     output: LengthDistribution
+    correlation: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not -1 <= self.correlation <= 1:
+            raise ConfigError(
+                "must be from -1 to 1", path="requests.correlation", given=self.correlation
+            )
+
+    def lengths(self, rng: np.random.Generator) -> tuple[int, int]:
+        """Return the lengths of one request."""
+        if not self.correlation:
+            return self.prompt.sample(rng), self.output.sample(rng)
+        one, other = (float(value) for value in rng.standard_normal(2))
+        other = self.correlation * one + math.sqrt(1 - self.correlation**2) * other
+        shares = [NormalDist().cdf(value) for value in (one, other)]
+        sides = (self.prompt, self.output)
+        prompt, output = (
+            max(1, round(side.quantile(share))) for side, share in zip(sides, shares, strict=True)
+        )
+        return prompt, output
 
 
 def _quantiles(least: float, p50: float, p90: float, p99: float, most: float) -> QuantileLengths:
@@ -67,12 +93,12 @@ PROFILES: Final = {
         _quantiles(1.0, 13, 55, 251, 500),
     ),
     "azure-conv": RequestProfile(
-        ArrivalProcess("bursts", 5.530, bursts=(Burst(0.5, 1.245, 1200.0),)),
+        ArrivalProcess("bursts", 5.530, bursts=(Burst(0.5, 1.2586, 600.0),)),
         _quantiles(1.0, 1020, 2735, 4142, 14050),
         _quantiles(105.5, 129, 424, 601, 1000),
     ),
     "mooncake-conversation": RequestProfile(
-        ArrivalProcess("bursts", 3.401, bursts=(Burst(0.5, 1.095, 1200.0),), stamp_s=3.0),
+        ArrivalProcess("bursts", 3.401, bursts=(Burst(0.5, 1.108, 1200.0),), stamp_s=3.0),
         _quantiles(3.55, 6909, 27367, 85400, 126195),
         _quantiles(33.85, 350, 597, 1118, 2000),
     ),
@@ -138,6 +164,6 @@ def generate_requests(
         rng = np.random.default_rng([seed, 1, number])
         if number:
             arrival = clock.after(arrival, rng)
-        prompt, output = profile.prompt.sample(rng), profile.output.sample(rng)
+        prompt, output = profile.lengths(rng)
         requests.append(Request(profile.arrivals.stamped(arrival), prompt, output))
     return tuple(requests)

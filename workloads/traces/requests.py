@@ -12,7 +12,7 @@ Formats are told apart by their columns:
 ``vidur``    CSV ``arrived_at`` (s), ``num_prefill_tokens``, ``num_decode_tokens``; arrival
              may be missing (Vidur, Sarathi-Serve)
 ``archsim``  CSV ``arrival_s``, ``prompt``, ``output``, and optionally ``session``, ``adapter``,
-             ``images``
+             ``images``, ``hash_ids`` (with spaces between them)
 ============ ============================================================================
 """
 
@@ -213,6 +213,7 @@ def _native(row: Row) -> Request:
         _tokens(row["output"]),
         session=row.get("session") or "",
         adapter=row.get("adapter") or "",
+        hash_ids=tuple(int(block) for block in (row.get("hash_ids") or "").split()),
         images=int(row.get("images") or 0),
     )
 
@@ -225,20 +226,18 @@ _FORMATS: Final[tuple[tuple[tuple[str, ...], Callable[[Row], Request | None]], .
 )
 
 
-def write_requests(requests: Iterable[Request], path: str | Path) -> None:
-    """Write a trace in archsim's own columns; :func:`read_requests` reads it back."""
+def requests_text(requests: Iterable[Request]) -> str:
+    """Return a trace as CSV in archsim's own columns; :func:`read_requests` reads it back."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["arrival_s", "prompt", "output", "session", "adapter", "images"])
+    writer.writerow(["arrival_s", "prompt", "output", "session", "adapter", "images", "hash_ids"])
     for item in requests:
-        writer.writerow(
-            [
-                repr(item.arrival_s),
-                item.prompt,
-                item.output,
-                item.session,
-                item.adapter,
-                item.images,
-            ]
-        )
-    Path(path).write_text(text.getvalue(), encoding="utf-8")
+        blocks = " ".join(str(block) for block in item.hash_ids)
+        words = (item.session, item.adapter, item.images, blocks)
+        writer.writerow([repr(item.arrival_s), item.prompt, item.output, *words])
+    return text.getvalue()
+
+
+def write_requests(requests: Iterable[Request], path: str | Path) -> None:
+    """Write a trace in archsim's own columns."""
+    Path(path).write_text(requests_text(requests), encoding="utf-8")

@@ -1,0 +1,52 @@
+"""What ``trace show`` and ``trace fit`` show to people; every number is one of their records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.text import Text
+
+from archsim.report.layout import table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+Record = Mapping[str, Any]
+
+
+def render_requests(title: str, record: Record) -> RenderableType:
+    """Return the report of a request trace, with the fitted profile beside it if there is one."""
+    fitted: Record | None = record.get("fitted")
+    columns = ["", ">trace"] if fitted is None else ["", ">trace", ">fitted"]
+    grid = table(*columns)
+    for name, value in rows(record).items():
+        cells = [value]
+        if fitted is not None:
+            cells.append(rows(fitted).get(name, ""))
+        grid.add_row(name, *cells)
+    head = f"{title} · {record['requests']:,} requests"
+    if fitted is not None:
+        head += f" · fitted as {fitted['arrivals']['kind']}"
+    return Group(Text(head, style="bold cyan"), Text(), grid)
+
+
+def rows(record: Record) -> dict[str, str]:
+    """Return ``{what: number}`` of a trace or a profile."""
+    arrivals = record["arrivals"]
+    found = {}
+    if "duration_s" in arrivals:
+        found["duration"] = f"{arrivals['duration_s']:,.5g} s"
+    found["rate"] = f"{arrivals['rate_per_s']:.4g} /s"
+    found["gaps: deviation / mean"] = f"{arrivals['variation']:.3g}"
+    if arrivals["stamp_s"]:
+        found["stamps"] = f"multiples of {arrivals['stamp_s']:.4g} s"
+    for item in arrivals["dispersion"]:
+        found[f"counts in {item['window_s']:.3g} s: variance / mean"] = f"{item['value']:.3g}"
+    for side in ("prompt", "output"):
+        for key, value in record[side].items():
+            name = key if key == "mean" else f"{key[1:]} % up to"
+            found[f"{side}: {name}"] = f"{value:,.5g}"
+    found["correlation of lengths"] = f"{record['correlation']:.2f}"
+    return found
