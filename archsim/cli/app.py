@@ -14,8 +14,8 @@ from archsim.cli import edgecim as edgecim_commands
 from archsim.cli import measure as measure_commands
 from archsim.cli import model as model_commands
 from archsim.cli import pim as pim_commands
+from archsim.cli import pim_system as pim_system_command
 from archsim.cli import rtl as rtl_commands
-from archsim.cli import trace as trace_commands
 
 app = typer.Typer(
     name="archsim",
@@ -27,11 +27,12 @@ app = typer.Typer(
 
 app.add_typer(cascade_commands.commands, name="cascade")
 app.add_typer(model_commands.commands, name="model")
-app.add_typer(trace_commands.commands, name="trace")
 app.add_typer(calibrate_commands.commands, name="calibrate")
 app.add_typer(measure_commands.commands, name="measure")
 app.add_typer(rtl_commands.commands, name="rtl")
 app.add_typer(dram_commands.commands, name="dram")
+pim_commands.commands.command(name="system")(pim_system_command.system)
+pim_commands.commands.command(name="product")(pim_system_command.product)
 app.add_typer(pim_commands.commands, name="pim")
 app.add_typer(edgecim_commands.commands, name="edgecim")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 KINDS: Final = (
     *("hardware", "memories", "models", "mappers", "components", "suites", "benches"),
-    "figures",
+    *("figures", "systems"),
 )
 
 
@@ -129,7 +129,7 @@ def _memories() -> Listing:
 
 def _models() -> Listing:
     from archsim.registry import workloads
-    from archsim.report.layout import quantity
+    from archsim.report.layout import count as prefixed
     from workloads import load_workload
 
     records: list[dict[str, object]] = []
@@ -156,10 +156,9 @@ def _models() -> Listing:
                 "family": model.family,
             }
         )
-        shown = quantity(cache, "bytes") if cache else "–"
-        active = f"{workload.active_parameters() / 1e9:.4g} G"
-        row = [name, f"{count:,}", active, str(layers), shown]
-        rows.append([*row, f"{macs / 1e9:.4g} G"])
+        shown = f"{cache / 2**10:,.5g} KiB" if cache else "–"
+        active = prefixed(workload.active_parameters())
+        rows.append([name, f"{count:,}", active, str(layers), shown, prefixed(macs)])
     columns = ("model", ">parameters", ">active", ">layers", ">KV/token", ">MACs/token")
     note = "active: parameters that one token visits; KV/token in bf16; MACs/token without a past"
     return Listing(columns, records, rows, note)
@@ -193,6 +192,35 @@ def _figures() -> Listing:
     from archsim.registry import figures
 
     return _plugins(figures, "figure", "shows", lambda figure: str(getattr(figure, "title", "")))
+
+
+def _systems() -> Listing:
+    from archsim.pim.systems import room
+    from archsim.pim.systems_file import SYSTEMS, load_system
+    from archsim.pim.systems_model import NOTHING
+    from archsim.report.layout import quantity
+
+    records: list[dict[str, object]] = []
+    rows = []
+    for name in SYSTEMS.yaml_names():
+        system, _ = load_system(name)
+        xpus = 0 if system.xpu is None else system.xpu.count
+        stacks = 0 if system.pim is None else system.pim.stacks
+        rate = 0.0 if system.pim is None else stacks * system.pim.bandwidth_bytes_per_s
+        capacity = room(system, NOTHING).cache_bytes
+        records.append(
+            {
+                "name": name,
+                "processors": xpus,
+                "stacks": stacks,
+                "internal_bytes_per_s": rate,
+                "cache_capacity_bytes": capacity,
+            }
+        )
+        shown = quantity(rate, "bandwidth") if rate else "–"
+        rows.append([name, str(xpus), str(stacks), shown, quantity(capacity, "bytes")])
+    columns = ("system", ">processors", ">stacks", ">internal bandwidth", ">capacity")
+    return Listing(columns, records, rows, "capacity: weights and caches, or caches alone")
 
 
 def _plugins(
@@ -230,4 +258,5 @@ _LISTERS: Final = {
     "suites": _suites,
     "benches": _benches,
     "figures": _figures,
+    "systems": _systems,
 }

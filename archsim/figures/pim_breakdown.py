@@ -53,7 +53,7 @@ class PimBreakdown:
                     seconds = times[part]
                     rows.append((case, "time", part, 100 * seconds / total, seconds * 1e3, "ms"))
                 joules = sum(step.energy_j.values())
-                for part in ENERGY:
+                for part in ENERGY + tuple(n for n in step.energy_j if n not in ENERGY):
                     each = step.energy_j[part]
                     value = each / batch * 1e3
                     rows.append((case, "energy", part, 100 * each / joules, value, "mJ/token"))

@@ -112,7 +112,12 @@ def largest_batch(
     most = capacity_batch(system, model, tokens)
     if isinstance(most, Infeasible):
         return most
-    most = max(1, most // system.stages)
+    if most < system.stages:
+        need = system.stages * request_bytes(model, tokens)
+        have = room(system, model).cache_bytes
+        detail = f"keys and values of a request in each of {system.stages} stages"
+        return Infeasible("capacity", need, have, "B", detail)
+    most //= system.stages
     if slo_s is None or decode(system, model, most, tokens).latency_s <= slo_s:
         return most
     alone = decode(system, model, 1, tokens).latency_s

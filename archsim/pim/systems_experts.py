@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import lgamma
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+
+
+DRAWS: Final = 8
+"""Draws whose mean time is taken."""
 
 
 @lru_cache(maxsize=4096)
@@ -47,6 +51,33 @@ def expert_tokens(requests: int, experts: int, active: int) -> Ints:
     int64[experts]
     """
     return np.array(_tokens(requests, experts, active), np.int64)
+
+
+@lru_cache(maxsize=256)
+def drawn_tokens(requests: int, experts: int, active: int) -> tuple[Ints, ...]:
+    """Return the tokens of each expert under uniform choice, drawn a few times.
+
+    Where experts lie whole on devices, the fullest device counts, which no mean shows. The seed is
+    fixed: the same batch gives the same counts.
+
+    Parameters
+    ----------
+    requests
+        Tokens of the batch.
+    experts, active
+        Experts, and those that a token visits.
+
+    Returns
+    -------
+    int64[experts], one for each of :data:`DRAWS` draws
+    """
+    random = np.random.default_rng(0)
+    found = []
+    for _ in range(DRAWS):
+        keys = random.random((requests, experts), dtype=np.float32)
+        chosen = np.argpartition(keys, active - 1, axis=1)[:, :active]
+        found.append(np.bincount(chosen.ravel(), minlength=experts).astype(np.int64))
+    return tuple(found)
 
 
 def split(in_memory_s: Floats, on_xpu_s: Floats) -> tuple[float, int]:

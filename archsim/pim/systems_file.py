@@ -23,6 +23,7 @@ from archsim.config.schema import (
     PositiveFloat,
     PositiveFraction,
     PositiveInt,
+    Power,
     Real,
     key_paths,
     validate_model,
@@ -43,6 +44,17 @@ SYSTEMS: Final = Registry("archsim.systems")
 Where = Literal["xpu", "pim", "faster"]
 WhereExperts = Literal["xpu", "pim", "faster", "both"]
 Picojoules = Annotated[float, Real(0, 1e6)]
+
+
+class KernelConfig(ConfigModel):
+    """A kernel over vectors: a fixed time and bytes at a rate."""
+
+    source: str | None = None
+    """Where the numbers are from."""
+    latency_s: Duration = Field(alias="latency")
+    """Start, end and everything that does not grow."""
+    bytes_per_s: Bandwidth = Field(alias="bandwidth")
+    """Rate of all operands read and written."""
 
 
 class XpuConfig(ConfigModel):
@@ -66,8 +78,24 @@ class XpuConfig(ConfigModel):
     """One direction of the link of one processor, to the others."""
     link_latency_s: Duration = Field(alias="link_latency", default=0.0)
     """Of one collective."""
+    hop_latency_s: Duration = Field(alias="hop_latency", default=0.0)
+    """Of each of the ``count - 1`` hops of an all-reduce that passes shares round."""
+    hop_bytes_per_s: Bandwidth | None = Field(alias="hop_bandwidth", default=None)
+    """Rate of a hop beside its latency; None: an all-reduce at the rate of the links."""
     layer_overhead_s: Duration = Field(alias="layer_overhead", default=0.0)
     """Time per layer in which the host only starts kernels."""
+    cores: PositiveInt | None = None
+    """Cores over which blocks of a kernel are dealt in waves; None: no waves."""
+    tile_bytes: PositiveByteSize | None = Field(alias="tile_memory", default=None)
+    """Memory of a core for the tiles of a product."""
+    norm: KernelConfig | None = None
+    """One of the two norms of a layer; None: left out."""
+    activation: KernelConfig | None = None
+    """The activation function of a layer; None: left out."""
+    int8_flops_per_s: PositiveFloat | None = Field(alias="compute_int8", default=None)
+    """Peak on elements of one byte; None: as on others."""
+    idle_w: Power = Field(alias="idle_power", default=0.0)
+    """Power of one while it does nothing; part of the static energy."""
     access_pj_per_bit: Picojoules
     """A bit from memory."""
     compute_pj_per_flop: Picojoules
@@ -120,6 +148,23 @@ class PimConfig(ConfigModel):
     """An operation of the units."""
     write: WriteConfig
     """Writes of keys and values."""
+    background_w: Power = Field(alias="background_power", default=0.0)
+    """Standby and refresh of a stack; part of the static energy."""
+
+
+class CxlConfig(ConfigModel):
+    """Links of devices that have no processor among them."""
+
+    source: str | None = None
+    """Where the numbers are from."""
+    lanes: PositiveInt
+    """Of the switch, shared out to the devices."""
+    lane_bytes_per_s: Bandwidth = Field(alias="lane_bandwidth")
+    """Of a lane."""
+    hop_s: Duration = Field(alias="hop")
+    """Ports, wire and switch, there and back."""
+    sampling_s: Duration = Field(alias="sampling")
+    """Host, once a token."""
 
 
 class HomesConfig(ConfigModel):
@@ -137,6 +182,12 @@ class HomesConfig(ConfigModel):
     """Dense feed-forward layers; ``both``: weights split so that both finish together."""
     experts: WhereExperts
     """Experts; ``both``: those with few tokens in memory, the others on the processor."""
+    mixed_experts: WhereExperts | None = None
+    """Experts of stages with prompts in them; None: as others."""
+    expert_split: Literal["tensor", "whole"] = "tensor"
+    """``whole``: every device has experts of its own; ``tensor``: each expert is split over all."""
+    prompts: Literal["in turn", "beside"] = "in turn"
+    """``beside``: attention of prompts on the processors while decode attention runs in memory."""
     item: Literal["head", "request"]
     """What a channel takes whole: a key-value head of a request, or the request."""
     deal: Literal["round-robin", "longest-first"]
@@ -159,6 +210,8 @@ class SystemConfig(ConfigModel):
     """Processors; None: memories alone."""
     pim: PimConfig | None = None
     """Computing memory; None: processors alone."""
+    cxl: CxlConfig | None = None
+    """Links of whole blocks on devices."""
     homes: HomesConfig
     """Mapping."""
     stages: PositiveInt = 1

@@ -86,6 +86,10 @@ class ServedModel:
         return 2 * self.layers * self.kv_heads * self.head_size * self.cache_bytes
 
 
+NOTHING = ServedModel("nothing", *(0, 0, 1, 1, 1, 1, 0), *(0,) * 6)
+"""No weights and no caches: what room a system has."""
+
+
 def served_model(model: ModelConfig, weight_bytes: int = 2, cache_bytes: int = 2) -> ServedModel:
     """Return what a decode step needs to know of a model.
 
@@ -131,3 +135,34 @@ def served_model(model: ModelConfig, weight_bytes: int = 2, cache_bytes: int = 2
         ffn=model.ffn_size,
         ffn_matrices=matrices,
     )
+
+
+def find_model(name: str, precision: str = "") -> ServedModel:
+    """Return a model by its id or file with the element sizes of a precision.
+
+    Parameters
+    ----------
+    name
+        Id or YAML file.
+    precision
+        ``weights=int8,kv=int8``; FP16 where it says nothing.
+
+    Raises
+    ------
+    ConfigError
+        Unknown model, or elements of other than one or two bytes.
+    """
+    from archsim.numberformat import parse_precision
+    from workloads import load_model
+
+    formats = parse_precision(precision)
+    sizes = []
+    for tensor, chosen in (("weights", formats.weights), ("kv", formats.kv)):
+        if chosen.group is not None or chosen.bits not in (8, 16):
+            raise ConfigError(
+                f"systems of computing memories take {tensor} of one or two bytes",
+                given=chosen.name,
+                allowed="fp16, bf16, int8, fp8",
+            )
+        sizes.append(chosen.bits // 8)
+    return served_model(load_model(name), *sizes)

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from archsim.pim.systems_cent import block_parts_s
-from archsim.pim.systems_experts import expert_tokens, split
+from archsim.pim.systems_cent import block_parts_s, check_model, layout
+from archsim.pim.systems_cent_energy import token_joules
+from archsim.pim.systems_moe import run_experts
 from archsim.pim.systems_place import head_seconds, loads
+from archsim.pim.systems_sides import Sides, all_reduce_s, vector_kernels_s
+from archsim.pim.systems_waves import wave_share, weights_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,10 +24,16 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 PARTS: Final = (
-    *("projections", "attention", "cache write", "vectors", "ffn", "experts", "head"),
-    *("collectives", "elementwise", "host"),
+    *("projections", "attention", "prompt attention", "cache write", "vectors", "ffn", "experts"),
+    *("head", "collectives", "elementwise", "host"),
 )
 """Parts of a step."""
+
+HOMES: Final = {"vectors": "link", "collectives": "link", "host": "none"}
+"""Parts that are always at one place; ``none``: nothing works but the host."""
+
+ENERGY: Final = ("links", "xpu memory", "xpu compute", "pim memory", "pim compute")
+"""Components of the dynamic energy of every system; some have more."""
 
 BITS: Final = 8
 
@@ -65,6 +74,17 @@ class Step:
         return sum(self.parts_s.values()) - self.hidden_s
 
     @property
+    def busy_s(self) -> dict[str, float]:
+        """Time in which processors, computing memory and links work; sides may work at once."""
+        found = {"xpu": 0.0, "pim": 0.0, "link": 0.0}
+        for name, seconds in self.parts_s.items():
+            sides = HOMES.get(name) or self.where.get(name, "xpu")
+            for side in ("xpu", "pim") if sides == "both" else (sides,):
+                if side in found:
+                    found[side] += seconds
+        return found
+
+    @property
     def tokens_per_s(self) -> float:
         """Rate with all pipeline stages busy."""
         return self.requests * self.stages / self.latency_s
@@ -89,42 +109,21 @@ class _Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sides:
-    """Rates of a pipeline stage of a system."""
+class _Stage:
+    """Tokens of a step: one for each decoding request, and all of each prompt."""
 
-    system: SystemConfig
+    decoding: int
+    prompts: tuple[int, ...]
 
-    def xpu_s(self, read: float, flops: float) -> float:
-        """Roofline of all processors of a stage with their efficiencies."""
-        xpu = self.system.xpu
-        assert xpu is not None
-        count = xpu.count / self.system.stages
-        compute = flops / (xpu.flops_per_s * xpu.compute_efficiency)
-        memory = read / (xpu.bandwidth_bytes_per_s * xpu.bandwidth_efficiency)
-        return max(compute, memory) / count
-
-    def pim_s(self, read: float, flops: float) -> float:
-        """Bandwidth and lanes of all stacks of a stage."""
-        pim = self.system.pim
-        assert pim is not None
-        rate = pim.bandwidth_bytes_per_s * pim.efficiency * pim.stacks / self.system.stages
-        return max(read, flops / pim.ops_per_byte) / rate
-
-    def weights_s(self, policy: str, read: float, flops: float) -> tuple[float, dict[str, float]]:
-        """Return the time of a product with weights, and the share of each side."""
-        if policy == "xpu":
-            return self.xpu_s(read, flops), {"xpu": 1.0}
-        if policy == "pim":
-            return self.pim_s(read, flops), {"pim": 1.0}
-        xpu, pim = self.xpu_s(read, flops), self.pim_s(read, flops)
-        if policy == "faster":
-            return (pim, {"pim": 1.0}) if pim < xpu else (xpu, {"xpu": 1.0})
-        share = xpu / (xpu + pim)
-        return xpu * pim / (xpu + pim), {"pim": share, "xpu": 1.0 - share}
+    @property
+    def rows(self) -> int:
+        return self.decoding + sum(self.prompts)
 
 
-def step(system: SystemConfig, model: ServedModel, lengths: Ints) -> Step:
-    """Return one decode step.
+def step(
+    system: SystemConfig, model: ServedModel, lengths: Ints, prompts: tuple[int, ...] = ()
+) -> Step:
+    """Return one step: a token of each decoding request, and whole prompts beside them.
 
     Parameters
     ----------
@@ -133,32 +132,58 @@ def step(system: SystemConfig, model: ServedModel, lengths: Ints) -> Step:
     model
         What is served.
     lengths
-        int64[requests]: keys and values of each request, the new token's included.
+        int64[requests]: keys and values of each decoding request, the new token's included.
+    prompts
+        Tokens of prompts that are processed in the same step, on the processors.
     """
+    if system.pim is not None and system.pim.blocks is not None:
+        return _blocks(system, model, lengths)
+    stage = _Stage(len(lengths), prompts)
     tally = _Tally()
     where: dict[str, str] = {}
     parts = dict.fromkeys(PARTS, 0.0)
     parts["attention"], imbalance = _attention(system, model, lengths, tally, where)
     for name in ("projections", "ffn", "head"):
-        parts[name] = _dense(system, model, len(lengths), name, tally, where)
-    parts["experts"] = _experts(system, model, len(lengths), tally, where)
+        rows = stage.rows if name != "head" else len(lengths) + len(prompts)
+        parts[name] = _dense(system, model, rows, name, tally, where)
+    parts["experts"] = _experts(system, model, stage, tally, where)
+    parts["prompt attention"] = _prompt_attention(system, model, prompts, tally)
     on_pim = where["attention"] == "pim"
     if on_pim:
         parts["vectors"] = _vectors(system, model, len(lengths), tally)
-    parts["cache write"] = _cache_write(system, model, len(lengths), tally)
-    parts |= block_parts_s(system, model, lengths)
-    parts["collectives"] = _collectives(system, model, len(lengths), tally)
-    parts["elementwise"] = model.layers * len(lengths) * system.vector_s_per_layer
+    parts["cache write"] = _cache_write(system, model, stage.rows, tally)
+    where["cache write"] = "xpu" if system.pim is None else "pim"
+    where["elementwise"] = "xpu" if system.xpu is not None else "asic"
+    parts["collectives"] = _collectives(system, model, stage.rows, tally)
+    parts["elementwise"] = model.layers * stage.rows * system.vector_s_per_layer
     if system.xpu is not None:
         parts["host"] = model.layers * system.xpu.layer_overhead_s
+        parts["elementwise"] += model.layers * vector_kernels_s(system.xpu, model, stage.rows)
     hidden = 0.0
     if on_pim and system.homes.overlap == "heads":
         hidden = _beside(system, model, parts)
-    if on_pim and system.homes.overlap == "halves" and len(lengths) > 1:
+    if on_pim and system.homes.prompts == "beside":
+        hidden += min(parts["prompt attention"], parts["attention"])
+    if on_pim and system.homes.overlap == "halves" and len(lengths) > 1 and not prompts:
         return _halves(system, model, lengths, parts, tally, where, imbalance)
     return Step(
         parts, hidden, _energy(system, tally), where, imbalance, len(lengths), system.stages
     )
+
+
+def _blocks(system: SystemConfig, model: ServedModel, lengths: Ints) -> Step:
+    """Return a step of requests one after another through blocks of instructions."""
+    parts, energy = dict.fromkeys(PARTS, 0.0), dict.fromkeys(ENERGY, 0.0)
+    check_model(model)
+    place = layout(system, model)
+    for tokens, count in zip(*np.unique(lengths, return_counts=True), strict=True):
+        for name, seconds in block_parts_s(system, model, int(tokens)).items():
+            parts[name] += seconds * count
+        for name, joules in token_joules(model, int(tokens), place).items():
+            energy[name] = energy.get(name, 0.0) + joules * count
+    where = dict.fromkeys(("projections", "attention", "ffn", "head"), "pim")
+    where |= {"elementwise": "controller"}
+    return Step(parts, 0.0, energy, where, 1.0, len(lengths), system.stages)
 
 
 def _attention(
@@ -174,8 +199,12 @@ def _attention(
         found["pim"] = _on_channels(system, system.pim, model, lengths)
     if policy in ("xpu", "faster") and system.xpu is not None:
         count = system.xpu.count // system.stages or 1
-        uneven = -(-model.kv_heads // count) * count / model.kv_heads
-        found["xpu"] = _Sides(system).xpu_s(read, flops) * uneven, 1.0
+        heads = -(-model.kv_heads // count)
+        uneven = heads * count / model.kv_heads
+        cores = system.xpu.cores
+        share = 1.0 if cores is None else wave_share(heads * model.group * len(lengths), cores)
+        seconds = Sides(system, model.cache_bytes).xpu_s(read, flops, share)
+        found["xpu"] = seconds * uneven, 1.0
     side = min(found, key=lambda name: found[name][0])
     where["attention"] = side
     again = _again(system, side, read, flops)
@@ -212,7 +241,8 @@ def _dense(
     times = {"projections": model.layers, "ffn": dense_layers, "head": 1}[name]
     policy = system.homes.ffn if name == "ffn" else system.homes.projections
     read, flops = float(weights * model.weight_bytes), 2.0 * weights * requests
-    seconds, shares = _Sides(system).weights_s(policy, read, flops)
+    cores = 1.0 if system.xpu is None else weights_share(system.xpu, model, name, requests)
+    seconds, shares = Sides(system, model.weight_bytes).weights_s(policy, read, flops, cores)
     for side, share in shares.items():
         tally.add(
             side, times * share * read * _again(system, side, read, flops), times * share * flops
@@ -230,42 +260,38 @@ def _again(system: SystemConfig, side: str, read: float, flops: float) -> float:
 
 
 def _experts(
-    system: SystemConfig, model: ServedModel, requests: int, tally: _Tally, where: dict[str, str]
+    system: SystemConfig, model: ServedModel, stage: _Stage, tally: _Tally, where: dict[str, str]
 ) -> float:
     """Return the time of all layers with experts."""
     if not model.expert_layers:
         return 0.0
-    sides = _Sides(system)
-    tokens = expert_tokens(requests, model.experts, model.active)
-    tokens = tokens[tokens > 0]
-    read = float(model.expert * model.weight_bytes)
-    flops = 2.0 * model.expert * tokens
-    policy = system.homes.experts
-    on_xpu = np.array([sides.xpu_s(read, f) for f in flops]) if policy != "pim" else None
-    in_memory = np.array([sides.pim_s(read, f) for f in flops]) if policy != "xpu" else None
-    kept = len(tokens)
-    if on_xpu is None or in_memory is None:
-        chosen = in_memory if on_xpu is None else on_xpu
-        assert chosen is not None
-        seconds = float(chosen.sum())
-        kept = len(tokens) if on_xpu is None else 0
-    elif policy == "both":
-        seconds, kept = split(in_memory, on_xpu)
-    else:
-        kept = len(tokens) if in_memory.sum() < on_xpu.sum() else 0
-        seconds = float((in_memory if kept else on_xpu).sum())
-    for number, each in enumerate(flops.tolist()):
-        side = "pim" if number < kept else "xpu"
-        again = _again(system, side, read, each)
-        tally.add(side, model.expert_layers * read * again, model.expert_layers * each)
-    where["experts"] = "pim" if kept == len(tokens) else "both" if kept else "xpu"
+    found = run_experts(system, model, stage.rows, mixed=bool(stage.prompts))
+    for side in ("pim", "xpu"):
+        layers = model.expert_layers
+        tally.add(side, layers * found.read_bytes[side], layers * found.flops[side])
+    where["experts"] = found.where
+    seconds = found.seconds
     if model.always:
         beside = float(model.always * model.weight_bytes)
         policy = "xpu" if system.xpu is not None else "pim"
-        more, _ = sides.weights_s(policy, beside, 2.0 * model.always * requests)
-        tally.add(policy, model.expert_layers * beside, 2.0 * model.always * requests)
+        flops = 2.0 * model.always * stage.rows
+        more, _ = Sides(system, model.weight_bytes).weights_s(policy, beside, flops)
+        tally.add(policy, model.expert_layers * beside, model.expert_layers * flops)
         seconds += more
     return model.expert_layers * seconds
+
+
+def _prompt_attention(
+    system: SystemConfig, model: ServedModel, prompts: tuple[int, ...], tally: _Tally
+) -> float:
+    """Return the time of causal attention over whole prompts on the processors, all layers."""
+    if not prompts or system.xpu is None:
+        return 0.0
+    width = model.heads * model.head_size
+    flops = sum(2.0 * tokens * tokens * width for tokens in prompts)
+    moved = 2.0 * model.cache_bytes * (width + model.kv_heads * model.head_size) * sum(prompts)
+    tally.add("xpu", model.layers * moved, model.layers * flops)
+    return model.layers * Sides(system, model.cache_bytes).xpu_s(moved, flops)
 
 
 def _vectors(system: SystemConfig, model: ServedModel, requests: int, tally: _Tally) -> float:
@@ -290,7 +316,7 @@ def _cache_write(system: SystemConfig, model: ServedModel, requests: int, tally:
     pim = system.pim
     if pim is None:
         tally.add("xpu", model.layers * moved, 0.0)
-        return model.layers * _Sides(system).xpu_s(moved, 0.0)
+        return model.layers * Sides(system, model.weight_bytes).xpu_s(moved, 0.0)
     stacks = pim.stacks / system.stages
     rows = 1 + (model.head_size if pim.write.values == "channel-major" else 1)
     places = max(1, int(stacks * pim.channels))
@@ -306,9 +332,9 @@ def _collectives(system: SystemConfig, model: ServedModel, requests: int, tally:
     count = 1 if xpu is None else xpu.count // system.stages
     if xpu is None or count <= 1:
         return 0.0
-    moved = 2.0 * (count - 1) / count * requests * model.width * model.cache_bytes
-    tally.link_bytes += 2 * model.layers * moved * count
-    return 2 * model.layers * (moved / xpu.link_bytes_per_s + xpu.link_latency_s)
+    size = float(requests * model.width * model.cache_bytes)
+    tally.link_bytes += 2 * model.layers * 2.0 * (count - 1) * size
+    return 2 * model.layers * all_reduce_s(xpu, count, size)
 
 
 def _beside(system: SystemConfig, model: ServedModel, parts: Mapping[str, float]) -> float:

@@ -55,6 +55,34 @@ class RunOptions(ConfigModel):
     """Fraction of time that a mapper may give up to move fewer bytes."""
     seed: NonNegativeInt = 0
     """Seed of everything random."""
+    slo: str | None = None
+    """pim: longest time between tokens."""
+    baseline: str | None = None
+    """pim: system to compare with."""
+    continuous: bool = False
+    """pim: requests join and leave one by one, prompts beside decoding."""
+    op: str | None = None
+    """pim: gemv or attention on a device, or product on a system, in place of a model."""
+    columns: PositiveInt | None = None
+    """pim, product: vectors."""
+    side: str | None = None
+    """pim, product: pim or xpu."""
+    rows: PositiveInt | None = None
+    """pim, gemv: rows of the matrix."""
+    inner: PositiveInt | None = None
+    """pim, gemv: elements of the vector."""
+    tokens: PositiveInt | None = None
+    """pim, attention: keys of each head."""
+    head_size: PositiveInt | None = Field(alias="head-size", default=None)
+    """pim, attention: elements of a key."""
+    heads: PositiveInt | None = None
+    """pim, attention: query heads."""
+    kv_heads: PositiveInt | None = Field(alias="kv-heads", default=None)
+    """pim, attention: key-value heads."""
+    requests: PositiveInt | None = None
+    """pim, attention: requests alike."""
+    element_bytes: PositiveInt | None = Field(alias="element-bytes", default=None)
+    """pim: bytes of an element."""
 
 
 class ClaimRun(ConfigModel):
@@ -81,7 +109,37 @@ class ClaimRun(ConfigModel):
             raise ValueError("command 'show' needs 'model'")
         if self.command == "dram" and (self.config is None or self.pattern is None):
             raise ValueError("command 'dram' needs 'config' and 'pattern'")
+        if self.command == "pim" and self.config is None:
+            raise ValueError("command 'pim' needs 'config', a system or a device")
+        if self.command == "pim" and (self.model is None) == (self.options.op is None):
+            raise ValueError("command 'pim' needs a 'model' on a system, or 'op' on a device")
         return self
+
+    def patched(self, patch: RunPatch) -> ClaimRun:
+        """Return the run with other names and options; lists of options get longer."""
+        given = patch.model_dump(exclude_unset=True, exclude={"options", "baseline"})
+        options = self.options.model_dump(exclude_unset=True)
+        for key in patch.options.model_fields_set:
+            value = getattr(patch.options, key)
+            options[key] = (*options.get(key, ()), *value) if isinstance(value, tuple) else value
+        base = self.model_dump(exclude_unset=True, exclude={"options"})
+        changed = RunOptions.model_validate(options)
+        return ClaimRun.model_validate(base | given | {"options": changed})
+
+
+class RunPatch(ConfigModel):
+    """What one of several runs has of its own."""
+
+    hardware: str | None = None
+    """Machine of a run."""
+    config: str | None = None
+    """Configuration of serve, dram and pim."""
+    model: str | None = None
+    """Model."""
+    options: RunOptions = RunOptions()
+    """Options."""
+    baseline: RunPatch | None = None
+    """What the baseline has instead."""
 
 
 class Expectation(ConfigModel):
@@ -129,6 +187,11 @@ class Claim(ConfigModel):
     """What to run; a quoted claim may leave it out."""
     baseline: ClaimRun | None = None
     """A second run that the metric compares with."""
+    over: tuple[tuple[RunPatch, ...], ...] = ()
+    """Axes of several runs: of each axis one change after the other is made to run and baseline,
+    and every combination of the axes is run."""
+    reduce: Literal["mean", "geomean", "min", "max"] | None = None
+    """One number of the metrics of several runs."""
     metric: str | None = None
     """Restricted arithmetic over run. and baseline. paths."""
     unit: str = ""
@@ -150,6 +213,8 @@ class Claim(ConfigModel):
             return self
         if self.run is None or self.metric is None:
             raise ValueError("a claim that is not 'quoted' needs 'run' and 'metric'")
+        if bool(self.over) != (self.reduce is not None):
+            raise ValueError("several runs ('over') need 'reduce', and only they")
         if self.expect.value is not None and (
             self.expect.tolerance_percent is None and self.expect.tolerance_abs is None
         ):

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from statistics import fmean, geometric_mean
+from typing import TYPE_CHECKING, Final, cast
 
 from archsim.config.hashing import content_hash
 from archsim.errors import ConfigError, Location, nearest
 from archsim.expression import Expression
 from archsim.request import RunRequest
-from archsim.validation.claim_file import Claim, ClaimRun, load_claims
+from archsim.validation.claim_file import Claim, ClaimRun, RunPatch, load_claims
 from archsim.validation.suite import PACKAGED, Item, Judgement, Outcome, data_files
 
 if TYPE_CHECKING:
@@ -53,8 +55,12 @@ def execute(run: ClaimRun) -> Json:
         return model_facts(run)
     if run.command == "dram":
         return dram_numbers(run)
+    if run.command == "pim":
+        from archsim.validation.pim_runs import operation_numbers, system_numbers
+
+        return operation_numbers(run) if run.model is None else system_numbers(run)
     raise ConfigError(
-        "this command cannot be run yet", given=run.command, allowed="run, show, dram"
+        "this command cannot be run yet", given=run.command, allowed="run, show, dram, pim"
     )
 
 
@@ -115,6 +121,14 @@ def lookup(data: Mapping[str, Json], path: str) -> float:
         shown = "nothing (null)" if current is None else type(current).__name__
         raise ConfigError("is not a number in the result", path=path, given=shown)
     return float(current)
+
+
+_REDUCE: Final[dict[str, Callable[[list[float]], float]]] = {
+    "mean": fmean,
+    "geomean": geometric_mean,
+    "min": min,
+    "max": max,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +211,19 @@ class ClaimsSuite:
     ----------
     execute
         Makes a run and returns its JSON.
+    name, title
+        Of the suite.
+    folder
+        Packaged folder of the files.
+    notes
+        What the report says below the claims.
     """
 
     execute: Callable[[ClaimRun], Json] = execute
     name: str = "claims"
     title: str = "published claims and closed forms against our runs"
+    folder: str = "claims"
+    notes: tuple[str, ...] = ()
     _made: dict[str, Json] = field(default_factory=dict, repr=False)
 
     def run(self, data: Path | None) -> Outcome:
@@ -209,7 +231,7 @@ class ClaimsSuite:
         files = data_files(
             data,
             suite=self.name,
-            packaged=sorted((PACKAGED / "claims").glob("*.yaml")),
+            packaged=sorted((PACKAGED / self.folder).glob("*.yaml")),
             pattern="*.yaml",
             wanted="a YAML file with 'cases'",
         )
@@ -220,7 +242,7 @@ class ClaimsSuite:
                 place = document.location(f"claims.cases.{index}.metric")
                 verdicts.append(self.verdict(claim, place))
         self._made.clear()
-        return outcome_of(verdicts)
+        return outcome_of(verdicts, self.notes)
 
     def verdict(self, claim: Claim, place: Location | None = None) -> Verdict:
         """Run one claim and judge it.
@@ -232,18 +254,37 @@ class ClaimsSuite:
         """
         if claim.status == "quoted" or claim.run is None or claim.metric is None:
             return Verdict(claim, None, None)
+        values = []
+        for patches in product(*claim.over):
+            found = self._value(claim, patches, place)
+            if isinstance(found, Verdict):
+                return found
+            values.append(found)
+        value = _REDUCE[claim.reduce or "mean"](values)
+        return Verdict(claim, value, judge(claim, value))
+
+    def _value(
+        self, claim: Claim, patches: tuple[RunPatch, ...], place: Location | None
+    ) -> float | Verdict:
+        """Return the metric of one run and its baseline, or the verdict if one does not fit."""
+        assert claim.run is not None
+        assert claim.metric is not None
+        runs = {"run": claim.run}
+        if claim.baseline is not None:
+            runs["baseline"] = claim.baseline
+        for patch in patches:
+            runs["run"] = runs["run"].patched(patch)
+            if "baseline" in runs:
+                runs["baseline"] = runs["baseline"].patched(patch.baseline or patch)
         try:
-            results = {"run": self._json(claim.run)}
-            if claim.baseline is not None:
-                results["baseline"] = self._json(claim.baseline)
+            results = {name: self._json(run) for name, run in runs.items()}
             refused = [name for name in results if _is_infeasible(results[name])]
             metric = Expression(claim.metric)
             if refused and not all(".infeasible" in name for name in metric.names()):
                 return Verdict(claim, None, False, f"the {refused[0]} does not fit its machine")
-            value = metric.evaluate(lambda name: lookup(results, name))
+            return metric.evaluate(lambda name: lookup(results, name))
         except ConfigError as error:
             raise error.at(path=f"claims.cases.{claim.id}", location=place) from None
-        return Verdict(claim, value, judge(claim, value))
 
     def _json(self, run: ClaimRun) -> Json:
         key = content_hash(run.model_dump(mode="json"))
@@ -256,7 +297,7 @@ def _is_infeasible(data: Json) -> bool:
     return isinstance(data, dict) and data.get("feasible") is False
 
 
-def outcome_of(verdicts: list[Verdict]) -> Outcome:
+def outcome_of(verdicts: list[Verdict], notes: tuple[str, ...] = ()) -> Outcome:
     """Turn verdicts into scored items, judgements and records."""
     items, judgements = [], []
     skipped: Counter[str] = Counter()
@@ -283,6 +324,7 @@ def outcome_of(verdicts: list[Verdict]) -> Outcome:
             )
         )
     return Outcome(
+        notes=notes,
         cases=len(verdicts),
         items=items,
         skipped=skipped,

@@ -70,7 +70,9 @@ def test_a_machine_is_valid_sourced_and_runs(name, schemas, capsys, tmp_path):
     model = tmp_path / "tiny.yaml"
     model.write_text(TINY)
     for phase in ("prefill", "decode"):
-        result = simulate(machine, model, phase=phase, context=8, cache=MemoryCache())
+        result = simulate(
+            machine, model, phase=phase, context=8, parallel="tp=1", cache=MemoryCache()
+        )
         assert result.latency_s >= result.roofline.bound_s > 0
         assert result.energy_j > 0
         assert result.area_mm2 > 0
@@ -99,7 +101,7 @@ def test_every_yaml_of_the_packages_is_known():
         if path not in known
     }
     assert {path.parent.name for path in others} <= {
-        *("technology", "templates", "claims", "constants", "cascades"),
+        *("technology", "templates", "claims", "claims_pim", "constants", "cascades"),
     }
 
 

@@ -1,0 +1,146 @@
+"""Rows of a table of published results, predicted by systems: no setting belongs to one row.
+
+A row's system, figure, case and metric say what to run; rows whose case says too little are counted
+with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import lru_cache
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from archsim.validation.suite import Item, Outcome
+from archsim.validation.table import read_table
+
+if TYPE_CHECKING:
+    from archsim.pim.systems_step import Step
+
+COLUMNS: Final = ("system", "figure", "model", "case", "metric", "value")
+GAP: Final = 128
+"""Tokens between the lengths whose mean CENT's table has (read: run_sim.py, seqlen_gap)."""
+PHASES: Final = {"prefill": (0, 512), "decoding": (512, 4096), "end2end": (0, 4096)}
+"""First token, exclusive, and last of each phase: 512 prompt and 3584 new tokens."""
+_TABLE = re.compile(r"(?P<devices>\d+) dev; PP=(?P<stages>\d+) TP=\d+; (?P<phase>\w+)")
+_QUERIES = re.compile(r"CENT (?P<devices>\d+) dev PP=(?P<stages>\d+)$")
+_PARTS = re.compile(r"PP=(?P<stages>\d+)( TP=(?P<tensor>\d+))?$")
+_ACTIVE: Final = ("projections", "attention", "ffn")
+
+
+@lru_cache(maxsize=256)
+def cent_steps(model: str, devices: int, stages: int, phase: str) -> tuple[Step, ...]:
+    """Return the steps of one token at the lengths of a phase.
+
+    Parameters
+    ----------
+    model
+        Llama2-7B, Llama2-13B or Llama2-70B.
+    devices, stages
+        CXL devices and pipeline stages.
+    phase
+        Of :data:`PHASES`.
+    """
+    from archsim.pim.systems_file import load_system
+    from archsim.pim.systems_model import find_model
+    from archsim.pim.systems_step import step
+
+    system, _ = load_system("cent", (f"hardware.stages={stages}", f"hardware.pim.stacks={devices}"))
+    served = find_model(model.lower())
+    first, last = PHASES[phase]
+    lengths = range(first + GAP, last + 1, GAP)
+    return tuple(step(system, served, np.array([tokens])) for tokens in lengths)
+
+
+def cent_numbers(model: str, devices: int, stages: int, phase: str) -> dict[str, float]:
+    """Return what CENT's tables have of a phase, as they define it.
+
+    ``tokens_per_s`` is the mean of rates, not the rate of the mean; power is energy over the time
+    in which the channels compute; energy leaves standby out, as theirs (nearly) does.
+    """
+    steps = cent_steps(model, devices, stages, phase)
+    first, last = PHASES[phase]
+    active = [sum(one.parts_s[name] for name in _ACTIVE) for one in steps]
+    joules = [sum(one.energy_j.values()) for one in steps]
+    mean_s = fmean(one.latency_s for one in steps)
+    tokens = last - first
+    power = [each * stages / seconds for each, seconds in zip(joules, active, strict=True)]
+    return {
+        "latency_s": mean_s * tokens,
+        "tokens_per_s": fmean(one.tokens_per_s for one in steps),
+        "energy_per_token_mJ": 1e3 * fmean(joules),
+        "power_W": fmean(power),
+        "queries_per_min": 60 * fmean(one.tokens_per_s for one in steps) / tokens,
+        "pim_latency_min": fmean(active) * tokens / 60,
+        "acc_latency_min": fmean(one.parts_s["elementwise"] for one in steps) * tokens / 60,
+    }
+
+
+DEVICES: Final = {"Llama2-7B": 8, "Llama2-13B": 20, "Llama2-70B": 32}
+"""CXL devices of each model (read)."""
+LAYERS: Final = {"Llama2-7B": 32, "Llama2-13B": 40, "Llama2-70B": 80}
+
+
+def predict(figure: str, model: str, case: str, metric: str) -> float | str:
+    """Return our number for a row of CENT, or why there is none.
+
+    Parameters
+    ----------
+    figure, model, case, metric
+        Cells of the row.
+    """
+    if model not in DEVICES:
+        return "a mean over models, or another model"
+    stages, devices, phase = LAYERS[model], DEVICES[model], "end2end"
+    table, queries = _TABLE.match(case), _QUERIES.match(case)
+    parts = _PARTS.match(case) if figure == "Fig.14c" else None
+    if table is not None:
+        devices, stages, phase = int(table["devices"]), int(table["stages"]), table["phase"]
+    elif queries is not None:
+        devices, stages = int(queries["devices"]), int(queries["stages"])
+    elif parts is not None:
+        stages = int(parts["stages"])
+    elif figure == "Fig.15a" and case.startswith("CENT "):
+        phase = case.removeprefix("CENT ")
+    else:
+        return "compared with a GPU, or measured on one"
+    if phase not in PHASES:
+        return "an unknown phase"
+    found = cent_numbers(model, devices, stages, phase)
+    return found.get(metric, "a metric that no system here has")
+
+
+def score_rows(path: Path) -> Outcome:
+    """Predict every row of a table that says what to run.
+
+    Parameters
+    ----------
+    path
+        CSV with the columns of :data:`COLUMNS`.
+    """
+    items = []
+    skipped: Counter[str] = Counter()
+    cases = 0
+    for row in read_table(path, COLUMNS):
+        cases += 1
+        system, figure, metric = row.text("system"), row.text("figure"), row.text("metric")
+        if system != "CENT":
+            skipped["judged as a claim, or not modelled"] += 1
+            continue
+        if figure == "per-token sim":
+            skipped["scored by suite pim"] += 1
+            continue
+        case = row.text("case")
+        found = predict(figure, row.text("model"), case, metric)
+        if isinstance(found, str):
+            skipped[found] += 1
+            continue
+        by = {"system": system, "figure": figure}
+        items.append(
+            Item(f"{row.text('model')} {case}", metric, "", found, row.number("value"), by)
+        )
+    return Outcome(cases=cases, items=items, skipped=skipped, groupings=(("system",), ("figure",)))
