@@ -263,8 +263,8 @@ class ModelMapper:
         """
         fragments = {stage.name: self._cut(stage.cascade) for stage in workload.stages}
         choices = residencies(workload, self.machine, fragments)
-        key = self._key(workload)
-        known = self.cache.get(key)
+        key = self._key(workload) if len(choices) > 1 else ""
+        known = self.cache.get(key) if key else None
         if isinstance(known, int):
             choices = tuple(item for item in choices if item.reserve_bytes == known)
         best: tuple[int, Residency, tuple[MappedStage, ...]] | None = None
@@ -278,7 +278,8 @@ class ModelMapper:
             if best is None or cost_ps < best[0]:
                 best = (cost_ps, residency, stages)
         if best is not None:
-            self.cache.put(key, best[1].reserve_bytes)
+            if key:
+                self.cache.put(key, best[1].reserve_bytes)
             return MappedPass(workload.name, best[2], best[1])
         if shortage is None:
             raise MappingError(f"workload {workload.name} has nothing to map")

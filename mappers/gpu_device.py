@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -13,6 +14,7 @@ from archsim.gpu.device import GpuDevice
 if TYPE_CHECKING:
     from archsim.components.base import BoundComponent
     from archsim.machine import Machine
+    from mappers.gpu_kernel import Kernel
 
 Part = TypeVar("Part", bound="BoundComponent")
 
@@ -61,6 +63,8 @@ class GpuMachine:
         Peak bandwidth of device memory, as the roofline bound takes it, B/s.
     machine, static_w
         The machine, and the static power of all its parts, W.
+    known
+        Kernels that were predicted before, by call and options.
     """
 
     device: GpuDevice
@@ -72,6 +76,7 @@ class GpuMachine:
     peak_bytes_per_s: float
     machine: Machine
     static_w: float
+    known: dict[Hashable, Kernel] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=16)

@@ -11,7 +11,7 @@ A large change is not on that line: run again with ``--set`` then.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -78,6 +78,17 @@ class Call:
     other: Mapping[str, int] = field(default_factory=dict)
     out_bytes: int = 0
     compulsory_bytes: int = 0
+
+    @property
+    def content(self) -> Hashable:
+        """What its time and its counts depend on."""
+        less = None if self.less is None else tuple(self.less.items())
+        maps = (self.shape, self.macs, self.other)
+        parts = tuple(tuple(item.items()) for item in maps)
+        return (
+            *(self.op, self.dtype, parts, less, self.kernels, self.launches),
+            *(self.out_bytes, self.compulsory_bytes),
+        )
 
     def best(self, device: GpuDevice, options: GpuOptions) -> tuple[Predictor, float]:
         """Return the fastest of its library calls, and its time in us."""

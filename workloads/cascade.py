@@ -160,7 +160,12 @@ class Cascade:
         kept |= {rank.name for rank in self.ranks if rank.variable in variables}
         parents = {rank.parent for rank in self.ranks if rank.name in kept and rank.parent}
         ranks = tuple(rank for rank in self.ranks if rank.name in kept | parents)
-        return Cascade(name, ranks, tuple(tensors), tuple(inside))
+        if any(rank.iterative for rank in ranks):
+            return Cascade(name, ranks, tuple(tensors), tuple(inside))
+        # Without an iterative rank a part of what was checked keeps every rule.
+        part = object.__new__(Cascade)
+        part.__dict__.update(name=name, ranks=ranks, tensors=tuple(tensors), einsums=tuple(inside))
+        return part
 
     def macs(self) -> int:
         """Return the useful multiply-accumulates of all matrix products."""
