@@ -189,6 +189,10 @@ class OperatorUse:
         Bytes from and to device memory, and its peak bandwidth.
     energy_pj
         Energy of the whole device meanwhile; 0 where it is not known apart.
+    band
+        Factors on the time between which eight of ten measured times of such operators lay.
+    band_basis
+        What the band rests on; empty where nothing is known about errors.
     """
 
     name: str
@@ -201,6 +205,8 @@ class OperatorUse:
     dram_bytes: int = 0
     peak_bytes_per_s: float = 0.0
     energy_pj: float = 0.0
+    band: tuple[float, float] = (1.0, 1.0)
+    band_basis: str = ""
 
 
 @runtime_checkable

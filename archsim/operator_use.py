@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from archsim.mapping import OperatorMapping, OperatorUse
-from archsim.results import Operator
+from archsim.results import ErrorBand, Operator
 from archsim.units import PS_PER_S
 
 if TYPE_CHECKING:
@@ -66,6 +66,27 @@ def operators_of(passes: Iterable[MappedPass]) -> tuple[Operator, ...]:
         for (stage, name, kind), item in sums.items()
     ]
     return tuple(sorted(found, key=lambda item: (-item.time_s, item.stage, item.name)))
+
+
+def error_band_of(passes: Iterable[MappedPass], latency_s: float) -> ErrorBand | None:
+    """Return the range of a latency from the error bands of its operators.
+
+    The ends are added up as if all operators erred to one side, which is the widest that they can:
+    independent errors would cancel. None where no operator has a band.
+    """
+    total = low = high = 0.0
+    bases: dict[str, None] = {}
+    for _, repeat, use in _uses(passes):
+        time_ps = repeat * use.time_ps
+        total += time_ps
+        low += time_ps * use.band[0]
+        high += time_ps * use.band[1]
+        if use.band_basis:
+            bases[use.band_basis] = None
+    if not bases or total <= 0:
+        return None
+    basis = f"errors of its operators, all to one side: {'; '.join(sorted(bases))}"
+    return ErrorBand(latency_s * low / total, latency_s * high / total, basis)
 
 
 def _uses(passes: Iterable[MappedPass]) -> Iterator[tuple[str, int, OperatorUse]]:

@@ -13,7 +13,7 @@ from archsim.accounting import Totals
 from archsim.command_rung import command_classes, command_memories
 from archsim.config.hashing import content_hash
 from archsim.mapping import NotedMapping
-from archsim.operator_use import operators_of, slowest_stage_s
+from archsim.operator_use import error_band_of, operators_of, slowest_stage_s
 from archsim.parallel import OPTION, Parallel, said
 from archsim.results import Devices, EngineStatistics, Fidelity, Phase, Result, Roofline
 from archsim.roofline import bound_bytes_per_s
@@ -182,6 +182,7 @@ class RunRecord:
         energy = totals.energy(machine) if ran else None
         energy_j = energy.dynamic + energy.static if energy else None
         latency_s = totals.latency_s
+        mapped = [item.mapped for item in everything if item.mapped is not None]
         path = _shares(totals.path_ps if ran else _bound_path(everything))
         critical: dict[str, dict[str, float]] = {}
         for (resource, cause), share in path.items():
@@ -216,7 +217,8 @@ class RunRecord:
             bottleneck=":".join(limit),
             sensitivities=self._sensitivities(totals),
             roofline=self._roofline(bound),
-            operators=operators_of(item.mapped for item in everything if item.mapped is not None),
+            operators=operators_of(mapped),
+            error_band=error_band_of(mapped, latency_s),
             devices=self._devices(outcome, phases, energy_j, latency_s),
             engine=EngineStatistics(
                 totals.operations, totals.simulated, totals.jumps, totals.recalls

@@ -123,6 +123,7 @@ def own_library(device: str, op: str, form: str) -> tuple[str, str]:
         for item in shipped_records()
         if (item.family, item.format, item.variant) == (family, form, wanted)
         and device in item.gpus
+        and not item.is_common
     ]
     best = max(able, key=lambda item: (item.rows, item.label), default=None)
     return ("", "") if best is None else (best.library, best.version)
@@ -148,6 +149,9 @@ class Kernel:
         Which constants the time comes from.
     board_pj
         Energy of the whole board by the fitted power law.
+    band, band_basis
+        Error band of the time as factors, and what it rests on; none for launches that a host
+        takes longer for.
     """
 
     call: Call
@@ -159,6 +163,8 @@ class Kernel:
     link_bytes: int
     said: str
     board_pj: float = 0.0
+    band: tuple[float, float] = (1.0, 1.0)
+    band_basis: str = ""
 
     def phase(self, gpu: GpuMachine) -> Phase:
         """Return the kernel as a phase of a closed form."""
@@ -198,6 +204,8 @@ class Kernel:
             dram_bytes=self.dram_bytes,
             peak_bytes_per_s=gpu.peak_bytes_per_s,
             energy_pj=self.board_pj,
+            band=self.band,
+            band_basis=self.band_basis,
         )
 
     def _beyond_pj(self, gpu: GpuMachine, tally: Tally) -> int:
@@ -260,6 +268,8 @@ def time_call(call: Call, gpu: GpuMachine, options: GpuOptions) -> Kernel:
         link_bytes=int(_sent(call)) if collective else 0,
         board_pj=0.0 if call.less is not None else float(model.power(estimate)[0]) * time_ps,
         said=_said(call, model),
+        band=(1.0, 1.0) if cause == "launch" else model.bands.around(time_us),
+        band_basis="" if cause == "launch" else model.bands.said,
     )
 
 

@@ -41,6 +41,8 @@ def gpu(
     """Fit GPU constants to two thirds of the measured shapes; score them on the last third."""
     from archsim.cli.output import print_json, print_report
     from archsim.errors import ConfigError
+    from archsim.gpu.error_bands import PLACE
+    from archsim.validation.gpu_bands import fit_bands, write_bands
     from archsim.validation.gpu_calibration import calibrate as fit_all
     from archsim.validation.gpu_calibration import leave_one_out, write_records
     from archsim.validation.gpu_rows import read_measurements
@@ -52,7 +54,9 @@ def gpu(
     rows = read_measurements(data).measured
     fits = fit_all(rows)
     if output is not None:
-        write_records([fit.record for fit in fits], output)
+        records = [fit.record for fit in fits]
+        write_records(records, output)
+        write_bands(fit_bands(rows, records), output / PLACE)
     unseen = leave_one_out(rows, [fit.record for fit in fits]) if across else []
     record: dict[str, Json] = {
         "calibration": "gpu",

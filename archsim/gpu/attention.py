@@ -29,7 +29,7 @@ from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
-from archsim.gpu.family import Estimate, Family, Parameter, law_vector
+from archsim.gpu.family import Estimate, Family, Parameter
 from archsim.gpu.formats import kv_bytes, matrix_format
 from archsim.gpu.power import dram_pj_per_byte
 
@@ -113,7 +113,7 @@ def decode_law(
         copies,
         wide,
         _decode_machine(device),
-        law_vector(DECODE_PARAMETERS, constants),
+        device.law(DECODE_PARAMETERS, constants),
         np.array([constants[name] for name in DECODE_POLICIES]),
         out,
     )
@@ -142,7 +142,7 @@ def prefill_law(
         keys,
         wide,
         _prefill_machine(device, dtype),
-        law_vector(PREFILL_PARAMETERS, constants),
+        device.law(PREFILL_PARAMETERS, constants),
         np.array([constants[name] for name in PREFILL_POLICIES]),
         out,
     )
@@ -155,7 +155,13 @@ def _decode_machine(device: GpuDevice) -> Floats:
     import numpy as np
 
     return np.array(
-        [device.num_sms, device.sustained_bytes_per_s, device.l2_bytes, device.l2_bytes_per_s]
+        [
+            device.num_sms,
+            device.sustained_bytes_per_s,
+            device.l2_bytes,
+            device.l2_bytes_per_s,
+            device.clock_scale,
+        ]
     )
 
 
@@ -173,6 +179,7 @@ def _prefill_machine(device: GpuDevice, dtype: str) -> Floats:
             device.l2_bytes_per_s,
             device.sm.power_cap_w - device.sm.idle_power_w,
             dram_pj_per_byte(device) * 1e-12,
+            device.clock_scale,
         ]
     )
 
@@ -200,6 +207,7 @@ DECODE: Final = Family(
     decode_law,
     _choices(DECODE_POLICIES, (1.0, 2.0, 4.0), (1.0, 0.0), (64.0, 32.0), (64.0,)),
     fewest_rows=60,
+    common=("instruction",),
 )
 """Split-KV decode."""
 
@@ -210,5 +218,6 @@ PREFILL: Final = Family(
     prefill_law,
     _choices(PREFILL_POLICIES, (64.0, 128.0), (64.0, 128.0), (2.0, 64.0, UNLIMITED), (0.0, 1.0)),
     fewest_rows=60,
+    common=("instruction",),
 )
 """Causal prefill, with or without history."""

@@ -77,5 +77,5 @@ def collective_law(
     )
 
 
-COLLECTIVE: Final = Family("collective", COLUMNS, PARAMETERS, collective_law)
+COLLECTIVE: Final = Family("collective", COLUMNS, PARAMETERS, collective_law, common=("variant",))
 """Collectives; each with the library call that made it keeps constants of its own."""

@@ -6,10 +6,10 @@ with a record of their own get exactly that; others get the nearest one, and a w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, cast
 
@@ -46,6 +46,15 @@ FORMAT_FALLBACK: Final = {
     "16bit": ("fp32",),
 }
 """Formats whose constants stand in for those of another."""
+
+ANY: Final = "any"
+"""Architecture, format or variant of a record that is common to all of them."""
+
+WARP_LEVEL: Final = "warp-level"
+"""Architecture of a record that parts share whose matrix instructions are those of one warp."""
+
+WARP_GROUPS: Final = frozenset({"hopper", "blackwell"})
+"""Architectures whose matrix instructions are those of several warps (PTX ISA 8.5 and 8.7)."""
 
 KERNEL: Final = "kernel"
 HOST: Final = "host"
@@ -85,8 +94,17 @@ class Record:
     timing: str = KERNEL
 
     @property
+    def is_common(self) -> bool:
+        """Whether it was fitted to parts of all architectures together."""
+        return self.architecture in (ANY, WARP_LEVEL)
+
+    @property
     def label(self) -> str:
         """What identifies it in messages."""
+        if self.is_common:
+            names = [name for name in (self.format, self.variant) if name not in (ANY, "")]
+            kind = " with warp-level instructions" if self.architecture == WARP_LEVEL else ""
+            return ", ".join([f"{len(self.gpus)} measured parts{kind} together", *names])
         parts = [self.architecture, f"{self.library} {self.version}".strip(), self.format]
         return ", ".join([*parts, self.variant] if self.variant else parts)
 
@@ -144,19 +162,33 @@ class Request:
     without: frozenset[str] = frozenset()
 
     def distance(self, record: Record) -> tuple[int, ...]:
-        """Return how far a record is; smaller is nearer, compared from the front."""
+        """Return how far a record is; smaller is nearer, compared from the front.
+
+        Format and variant count first. Then come records of the same architecture and library, then
+        those that measured parts share (with the same kind of matrix instruction, then all), then
+        all others.
+        """
         formats = (self.format, *FORMAT_FALLBACK.get(self.format, ()))
         form = formats.index(record.format) if record.format in formats else FAR
+        form = 0 if record.format == ANY else form
+        variant = 0 if record.variant == ANY else _apart(self.variant, record.variant)
+        kernel = (form, variant) if self.prefers_format else (variant, form)
         relatives = (self.architecture, *RELATIVES.get(self.architecture, ()))
         part = relatives.index(record.architecture) if record.architecture in relatives else FAR
         library = 0 if record.library == self.library else 1
         version = 0 if library == 0 and record.version == self.version else 1
-        variant = 0 if record.variant == self.variant else 1
-        kernel = (form, variant) if self.prefers_format else (variant, form)
         timing = 0 if record.timing == self.timing else 1
+        own = part == 0 and (library == 0 or not self.library)
+        kind = 0 if own else self._shared(record)
         if self.prefers_library:
-            return *kernel, library, timing, version, part, -record.rows
-        return *kernel, part, library, timing, version, -record.rows
+            return *kernel, kind, library, timing, version, part, -record.rows
+        return *kernel, kind, part, library, timing, version, -record.rows
+
+    def _shared(self, record: Record) -> int:
+        """Return the rank of a record of other parts: common to our kind, to all, or to none."""
+        if record.architecture == WARP_LEVEL:
+            return FAR if self.architecture in WARP_GROUPS else 1
+        return 2 if record.is_common else 3
 
     def is_met_by(self, record: Record) -> bool:
         """Whether a record was fitted for exactly this."""
@@ -168,7 +200,6 @@ def choose(
     records: tuple[Record, ...],
     defaults: Mapping[str, float],
     of_library: frozenset[str] = frozenset(),
-    blended: frozenset[str] = frozenset(),
 ) -> Chosen:
     """Return the nearest constants for a request.
 
@@ -181,10 +212,8 @@ def choose(
     defaults
         Values where no record stands near enough, and of constants that a record lacks.
     of_library
-        Names of the constants that come from the nearest record of the same library where there is
-        no record for both architecture and library.
-    blended
-        Those of them that are the geometric mean of both records.
+        Names of the constants that come from the nearest record with the same kind of timing where
+        the nearest record has another: a host that waits is in one and not in the other.
     """
     open_to = [
         record
@@ -193,29 +222,34 @@ def choose(
     ]
     if not open_to:
         return Chosen(Constants(defaults), "default", "no fitted record: starting values")
-    nearest = min(open_to, key=lambda record: (*request.distance(record), record.label))
-    if request.is_met_by(nearest):
-        met = Constants({**defaults, **nearest.values})
-        if not request.device or request.device in nearest.gpus:
-            return Chosen(met, "fitted", nearest.label)
-        return Chosen(met, "nearest", f"constants of {nearest.label} ({', '.join(nearest.gpus)})")
+    part = min(open_to, key=lambda record: (*request.distance(record), record.label))
+    values = {name: part.values.get(name, default) for name, default in defaults.items()}
+    if request.is_met_by(part):
+        if not request.device or request.device in part.gpus:
+            return Chosen(Constants(values), "fitted", part.label)
+        said = f"constants of {part.label} ({', '.join(part.gpus)})"
+        return Chosen(Constants(values), "nearest", said)
     by_library = replace(request, prefers_library=True)
-    by_part = replace(request, prefers_library=False)
-    kernels = min(open_to, key=lambda record: (*by_library.distance(record), record.label))
-    part = min(open_to, key=lambda record: (*by_part.distance(record), record.label))
-    values = {
-        name: (kernels if name in of_library else part).values.get(name, default)
-        for name, default in defaults.items()
-    }
-    values |= {
-        name: math.sqrt(kernels.values.get(name, value) * part.values.get(name, value))
-        for name, value in values.items()
-        if name in blended
-    }
-    if kernels is part:
+    alike = [record for record in open_to if record.timing == request.timing]
+    if request.timing == HOST:
+        # How long a host waits differs from operator to operator.
+        alike = [record for record in alike if record.variant in (request.variant, ANY)]
+    if request.timing == part.timing or not alike:
         return Chosen(Constants(values), "nearest", f"constants of {part.label}")
-    said = f"hardware constants of {part.label}; kernel constants of {kernels.label}"
+    launched = min(alike, key=lambda record: (*by_library.distance(record), record.label))
+    values |= {name: launched.values.get(name, values[name]) for name in of_library & set(values)}
+    said = f"constants of {part.label}; launches of {launched.label}"
     return Chosen(Constants(values), "nearest", said)
+
+
+def _apart(one: str, other: str) -> int:
+    """Return how far two variants are: 0 if equal, less with the words that they begin with."""
+    if one == other:
+        return 0
+    pairs = takewhile(
+        lambda pair: pair[0] == pair[1], zip(one.split(), other.split(), strict=False)
+    )
+    return 3 - min(2, len(list(pairs)))
 
 
 @cache

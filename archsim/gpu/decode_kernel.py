@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.gpu.compiling import compiled
+from archsim.gpu.power import joined
 
 Floats = NDArray[np.float64]
 
@@ -17,35 +18,11 @@ KEYS = 128.0
 MAX_SPLITS = 128
 """Most parts into which the keys of one head are split (FlashAttention 2 and 3, 2024)."""
 
-FILLED = 0.8
-"""Share of the slots from which on keys are not split (FlashAttention 2 and 3, 2024)."""
-
-GOOD_ENOUGH = 0.85
-"""The smallest split within this factor of the best wave efficiency is taken (same source)."""
+MOST_WAVES = 4.0
+"""Waves of blocks beyond which more splits are not tried."""
 
 TIME, LIMIT, DRAM_BYTES, L2_BYTES, SPLIT, COLUMNS = range(6)
 """Columns of the result."""
-
-
-def _splits_of(units: float, slots: float, steps: float) -> float:
-    """Return into how many parts a library splits the keys of `units` blocks on `slots` slots."""
-    if units >= FILLED * slots or steps <= 1:
-        return 1.0
-    most = int(min(MAX_SPLITS, min(steps, slots)))
-    best = 0.0
-    for parts in range(1, most + 1):
-        waves = units * parts / slots
-        best = max(best, waves / math.ceil(waves))
-    for parts in range(1, most + 1):
-        if parts > 1 and math.ceil(steps / parts) == math.ceil(steps / (parts - 1)):
-            continue
-        waves = units * parts / slots
-        if waves / math.ceil(waves) >= GOOD_ENOUGH * best:
-            return float(parts)
-    return float(most)
-
-
-splits_of = compiled(_splits_of)
 
 
 def _decode_all(
@@ -57,8 +34,10 @@ def _decode_all(
     `machine` holds SMs, DRAM bytes/s, L2 bytes, L2 bytes/s; `law` and `policy` the constants in the
     order of the family; times in s.
     """
-    dram, l2 = machine[1] * law[1], machine[3] * law[5]
-    further = law[3] * (law[10] if kv_bytes < 2 else 1.0)
+    dram, slow = machine[1] * law[1], machine[4]
+    l2 = max(dram, machine[3] * law[5])
+    start, combine = slow * law[2], slow * law[4]
+    further = slow * law[3] * (law[10] if kv_bytes < 2 else 1.0)
     slots = machine[0] * policy[0]
     norm = law[7]
     for row in range(batch.size):
@@ -68,12 +47,8 @@ def _decode_all(
         if share > policy[2]:
             units, reads = batch[row] * heads[row], share
         steps = math.ceil(keys[row] / KEYS)
-        parts = 1.0
-        if policy[1] > 0 or share > 1:
-            parts = splits_of(units, slots, steps)
-        mine = min(math.ceil(steps / parts) * KEYS, keys[row])
-        block = law[2] + further * max(0.0, mine / KEYS - 1) * (0.5 + 0.5 * size)
-        work = math.ceil(units * parts / slots) * block
+        step = further * (0.5 + 0.5 * size)
+        joining = 8 * batch[row] * heads[row] * width[row] / l2
         stored = 2 * batch[row] * groups[row] * width[row] * keys[row] * kv_bytes
         hot = min(1.0, max(0.0, (law[6] - stored / machine[2]) / 0.3))
         if copies[row] <= 0:
@@ -81,12 +56,30 @@ def _decode_all(
         in_out = 4 * batch[row] * heads[row] * width[row]
         memory = stored * (1 - hot) / dram + stored * reads * hot / l2
         memory = max(memory, stored * reads / l2) + in_out / l2
-        most = max(work, memory)
-        span = most * ((work / most) ** norm + (memory / most) ** norm) ** (1 / norm)
-        rest = law[0] + law[8] * batch[row] * groups[row]
-        rest += law[9] * batch[row] * heads[row] * (0.5 + 0.5 * size)
-        if parts > 1:
-            rest += law[4] + 8 * batch[row] * heads[row] * parts * width[row] / l2
+        few = slow * law[8] * batch[row] * groups[row]
+        few += slow * law[9] * batch[row] * heads[row] * (0.5 + 0.5 * size)
+        rest = law[0] + few
+        work = math.ceil(units / slots) * (start + step * max(0.0, keys[row] / KEYS - 1))
+        span = joined(work, memory, norm)
+        parts = 1.0
+        if policy[1] > 0 or share > 1:
+            most = min(MAX_SPLITS, steps)
+            each = steps
+            while each > 1:
+                # The next number of keys a part: as many parts as give one step less.
+                tried = math.floor((steps - 1) / (each - 1)) + 1
+                if tried > most:
+                    break
+                each = math.ceil(steps / tried)
+                blocks = math.ceil(units * tried / slots)
+                taken = blocks * (start + step * max(0.0, min(each, keys[row] / KEYS) - 1))
+                cost = law[0] + few + combine + joining * tried
+                if taken + cost < span + rest:
+                    total = joined(taken, memory, norm)
+                    if total + cost < span + rest:
+                        span, rest, work, parts = total, cost, taken, tried
+                if units * tried > MOST_WAVES * slots:
+                    break
         out[row, TIME] = span + rest
         limit = 4.0 if hot < 0.5 else 3.0
         if work > memory:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from archsim import registry
 from archsim.components.dram import Dram
@@ -12,6 +12,7 @@ from archsim.components.gpu import GpuL2, GpuLink, GpuSm
 from archsim.config.document import load_document
 from archsim.config.schema import ConfigModel, validate_model
 from archsim.errors import ConfigError, nearest
+from archsim.gpu.family import law_vector
 from archsim.units import parse_quantity
 
 if TYPE_CHECKING:
@@ -19,8 +20,40 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from archsim.config.document import Document
+    from archsim.gpu.family import Floats, Parameter
 
 Model = TypeVar("Model", bound=ConfigModel)
+
+
+REFERENCE_CLOCK_HZ: Final = 1.5e9
+"""Clock for which constants state times that on-chip latencies make up."""
+
+HOST_FROM_S: Final = 20e-6
+"""What a fixed time has beyond this is the host's, which the clock of the device leaves alone."""
+
+REFERENCE_NODE_M: Final = 5e-9
+"""Node for which constants state energies."""
+
+PORT: Final = 64.0
+"""Bytes a cycle of the read port of a multiprocessor."""
+
+PORT_BYTES: Final = {
+    **dict.fromkeys(("pascal", "volta", "ampere"), 64.0),
+    **dict.fromkeys(("turing", "ampere-rtx", "ada", "blackwell-rtx"), 32.0),
+    **{"hopper": 128.0, "blackwell": 256.0},
+}
+"""Operand bytes that blocks on one multiprocessor get from L2 a cycle at best; 64 elsewhere.
+
+64 bytes are the read port of dies with HBM (A100 white paper, 2020: 5120 bytes a clock for the
+chip), and 32 of dies without it. Two blocks of a cluster share reads from Hopper on (H100 white
+paper, 2022, thread-block clusters), and a pair of Blackwell multiprocessors works on one tile,
+which halves them once more (PTX ISA 8.7, 2025, tcgen05 with two blocks). The 32 and the sharing are
+estimates, chosen after seeing what fits of single parts gave: 12 to 23, 33, 64 and 83 bytes.
+"""
+
+CROSSING: Final = 0.75
+"""Bandwidth of an L2 of several partitions over that of its slices: half of what a multiprocessor
+reads comes over the link between partitions (estimate, chosen after seeing residuals)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +68,8 @@ class GpuDevice:
         Its parts.
     clock_hz
         Highest clock of the multiprocessors.
+    node_m
+        Technology node, m.
     """
 
     name: str
@@ -43,6 +78,7 @@ class GpuDevice:
     memory: Dram
     link: GpuLink
     clock_hz: float
+    node_m: float = REFERENCE_NODE_M
 
     @property
     def architecture(self) -> str:
@@ -80,6 +116,34 @@ class GpuDevice:
         return self.l2.bytes_per_cycle * self.clock_hz
 
     @property
+    def port_bytes_per_s(self) -> float:
+        """Operand bytes a second that blocks on one multiprocessor get from L2 at best."""
+        return PORT_BYTES.get(self.architecture, PORT) * self.clock_hz
+
+    @property
+    def feed_bytes_per_s(self) -> float:
+        """Operand bytes a second that L2 gives all blocks together at best."""
+        crossing = CROSSING if self.l2.partitions > 1 else 1.0
+        shared = max(1.0, PORT_BYTES.get(self.architecture, PORT) / PORT)
+        return self.l2_bytes_per_s * crossing * shared
+
+    @property
+    def clock_scale(self) -> float:
+        """Time of on-chip latencies over that at the reference clock."""
+        return REFERENCE_CLOCK_HZ / self.clock_hz
+
+    def launched(self, fixed_s: float) -> float:
+        """Return a fixed time given at the reference clock as this device has it, s."""
+        kernel = min(fixed_s, HOST_FROM_S)
+        return kernel * self.clock_scale + fixed_s - kernel
+
+    def law(self, parameters: tuple[Parameter, ...], constants: Mapping[str, float]) -> Floats:
+        """Return constants as a kernel takes them, with the fixed time as this device has it."""
+        vector = law_vector(parameters, constants).copy()
+        vector[0] = self.launched(vector[0])
+        return vector
+
+    @property
     def link_bytes_per_s(self) -> float:
         """Bandwidth of its link, one direction, B/s."""
         return self.link.bandwidth_bytes_per_s
@@ -91,13 +155,13 @@ class GpuDevice:
     def matrix_flops_per_s(self, format: str) -> float:
         """Return the peak of matrix products in a format at the highest clock, FLOP/s.
 
-        Formats without matrix units run on the vector lanes; bf16 stands for fp16 and the other way
-        round where a part has only one of them.
+        Formats without matrix units run on the vector lanes. No format stands for another: parts
+        without bf16 (T4, V100, P100) are asked for fp16.
 
         Raises
         ------
         ConfigError
-            The part has no such format.
+            The part has no such format; the other 16-bit format is named where it has that.
         """
         tables = self.sm.matrix_flops_per_cycle, self.sm.vector_flops_per_cycle
         for table in tables:
@@ -108,8 +172,13 @@ class GpuDevice:
             path="dtype",
             given=format,
             allowed=self.formats(),
-            hint=nearest(format, self.formats()),
+            hint=self._instead(format),
         )
+
+    def _instead(self, format: str) -> str | None:
+        """Return the format to ask for instead of one that is missing."""
+        other = {"bf16": "fp16", "fp16": "bf16"}.get(format)
+        return other if other in self.formats() else nearest(format, self.formats())
 
     def vector_flops_per_s(self, format: str = "fp32") -> float:
         """Return the peak of the vector lanes, FLOP/s (that of fp32 where a format has no own)."""
@@ -165,7 +234,14 @@ def device_of(document: Document) -> GpuDevice:
         memory=_part(document, components, "dram", Dram),
         link=_part(document, components, "gpu-link", GpuLink),
         clock_hz=parse_quantity(text, "frequency"),
+        node_m=_node(data.get("technology")),
     )
+
+
+def _node(technology: object) -> float:
+    """Return the node of a machine's technology, m; the reference where none is given."""
+    text = technology.get("node") if isinstance(technology, dict) else None
+    return parse_quantity(text, "length") if isinstance(text, str) else REFERENCE_NODE_M
 
 
 def _part(

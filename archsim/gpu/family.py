@@ -162,9 +162,10 @@ class Family:
         Weight, in a fit, of the squared distance of a constant from its start, on a log scale whose
         unit is the width of its bounds. It keeps constants that the data do not identify where
         physics puts them: a move over the whole width costs this much error.
-    blended
-        Constants of a device without own ones that lie between those of the library and those of
-        the architecture: their geometric mean.
+    common
+        What the rows of a record that all measured parts share have in common, beside the family:
+        ``format``, ``variant``, ``instruction`` (the kind of matrix instruction, for parts with
+        warp-level ones); None: there is no such record.
     """
 
     name: str
@@ -177,7 +178,7 @@ class Family:
     prefers_format: bool = False
     fewest_rows: int = 16
     prior: float = 0.003
-    blended: frozenset[str] = frozenset()
+    common: tuple[str, ...] | None = None
 
     def defaults(self, format: str = "") -> dict[str, float]:
         """Return the constants of nothing fitted: starts and the first policies."""

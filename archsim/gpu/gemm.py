@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from archsim.gpu.family import Estimate, Family, Parameter, law_vector
+from archsim.gpu.family import Estimate, Family, Parameter
 from archsim.gpu.formats import (
     format_bytes,
     is_packed,
@@ -30,7 +30,7 @@ from archsim.gpu.formats import (
     output_bytes,
     weight_bytes,
 )
-from archsim.gpu.power import dram_pj_per_byte
+from archsim.gpu.power import dram_pj_per_byte, operation_scale
 from archsim.gpu.tiles import splits, tiles_of
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def gemm_law(
         batch,
         resident,
         *_machine(device, dtype),
-        law_vector(PARAMETERS, constants),
+        device.law(PARAMETERS, constants),
         tiles_of(device.architecture),
         splits(),
         out,
@@ -135,6 +135,11 @@ def _machine(device: GpuDevice, dtype: str) -> tuple[Floats, Floats]:
             device.sm.power_cap_w - device.sm.idle_power_w,
             dram_pj_per_byte(device) * 1e-12,
             unpacking_s(device, dtype),
+            device.feed_bytes_per_s,
+            device.clock_scale,
+            operation_scale(device),
+            device.sm.shared_memory_bytes,
+            device.port_bytes_per_s,
         ]
     )
 
@@ -187,6 +192,6 @@ GEMM: Final = Family(
     prefers_library=False,
     prefers_format=True,
     prior=0.02,
-    blended=frozenset({"fixed_us"}),
+    common=("format", "variant"),
 )
 """Matrix products; those with a batch keep constants of their own, as a variant."""

@@ -8,17 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.gpu.compiling import compiled
-from archsim.gpu.power import clock_share
+from archsim.gpu.power import clock_share, joined
 
 Floats = NDArray[np.float64]
 
 K_STEP = 64
 """Elements of the reduction that one pipeline stage holds."""
 
-STAGES = 4
-"""Pipeline stages of a thread block: loads in flight."""
+MOST_STAGES = 6.0
+FEWEST_STAGES = 2.0
+"""Pipeline stages of a thread block, loads in flight: as many as its share of the shared memory
+holds, within these (CUTLASS chooses so; the most is an estimate)."""
 
-TIME, LIMIT, DRAM_BYTES, L2_BYTES, CLOCKED, MEMORY, REST, CLOCK, TILE, SPLIT, COLUMNS = range(11)
+FILL = 256.0
+"""Elements of the reduction from which a wave pays its whole fill."""
+
+TIME, LIMIT, DRAM_BYTES, L2_BYTES, CLOCK, TILE, SPLIT, COLUMNS = range(8)
 """Columns of the result."""
 
 
@@ -41,9 +46,11 @@ def _gemm_block(
     sizes
         Bytes of an activation, of a result and of a weight.
     machine
-        SMs, matrix FLOP/s of an SM, DRAM bytes/s (peak), L2 bytes, L2 bytes/s, W above idle that
-        the power cap leaves, J per DRAM byte, s that turning one packed weight into an operand adds
-        to the matrix time of an SM.
+        SMs, matrix FLOP/s of an SM, DRAM bytes/s of long streams, L2 bytes, L2 bytes/s, W above
+        idle that the power cap leaves, J per DRAM byte, s that turning one packed weight into an
+        operand adds to the matrix time of an SM, L2 bytes/s as blocks count their operands, time of
+        on-chip latencies over that at the reference clock, energy of an operation over that of
+        warp-level instructions, bytes of shared memory of an SM, operand bytes/s of an SM.
     law
         The constants, in the order of :data:`archsim.gpu.gemm.PARAMETERS`.
     hit
@@ -52,23 +59,21 @@ def _gemm_block(
         Result, columns as above; times in s.
     """
     sms = machine[0]
-    per_sm, dram, l2 = machine[1] * law[1], machine[2] * law[2], machine[4] * law[3]
+    per_sm, dram = machine[1] * law[1], machine[2] * law[2]
+    l2, slow = max(dram, machine[4] * law[3]), machine[9]
     t_rows, t_columns, held = tile[0], tile[1], tile[2]
     down, across = math.ceil(rows / t_rows), math.ceil(columns / t_columns)
     blocks = down * across * split * batch
     part = K_STEP * math.ceil(reduction / (K_STEP * split))
     slots = sms * held
-    full = math.floor(blocks / slots)
-    rest = blocks - full * slots
-    serial = full * held + math.ceil(rest / sms)
-    waves = full + (1.0 if rest > 0 else 0.0)
+    serial, waves = math.ceil(blocks / sms), math.ceil(blocks / slots)
     matrix = serial * part * t_columns * (2 * t_rows / per_sm + machine[7])
     fed = (t_rows * sizes[0] + t_columns * sizes[2]) * part
-    feed = serial * fed * sms / l2
-    rest_time = law[0] + law[6] * waves * min(1.0, 0.25 + part / (K_STEP * STAGES))
+    feed = max(blocks * fed / machine[8], serial * fed / (machine[12] * law[3]))
+    rest_time = law[0] + slow * law[6] * waves * min(1.0, 0.25 + part / FILL)
     if split > 1:
-        rest_time += law[5] + 8 * batch * rows * columns * split / l2
-    if max(matrix, feed) + rest_time >= found[TIME]:
+        rest_time += slow * law[5] + 8 * batch * rows * columns * split / l2
+    if max(matrix, feed) / found[CLOCK] + rest_time >= found[TIME]:
         return
     active = max(1.0, min(blocks / split, slots) / batch)
     high = min(max(math.sqrt(active * t_columns / t_rows), 1.0), down)
@@ -83,37 +88,42 @@ def _gemm_block(
         moved = compulsory
     moved *= batch
     written = batch * rows * columns * sizes[1]
-    loads = (t_rows * sizes[0] + t_columns * sizes[2]) * K_STEP * STAGES
-    flight = min(blocks, slots) * loads / law[4]
+    stage = (t_rows * sizes[0] + t_columns * sizes[2]) * K_STEP
+    stages = min(MOST_STAGES, max(FEWEST_STAGES, machine[11] / (held * stage)))
+    flight = min(blocks, slots) * stages * stage / law[4]
     store = written * (1 - kept) / dram + written * kept / l2
     memory = moved * (1 - hit) / min(dram, flight) + moved * hit / min(l2, flight)
     memory += (1 - law[9]) * store
     rest_time += law[9] * store
-    most = max(matrix, feed, memory)
-    if most + rest_time >= found[TIME]:
-        return
     norm = law[7]
-    together = (matrix / most) ** norm + (feed / most) ** norm + (memory / most) ** norm
-    time = rest_time + most * together ** (1 / norm)
-    if time < found[TIME]:
-        found[TIME] = time
-        fixed = time - most
-        found[LIMIT] = 1.0 if most == matrix else 3.0 if most == feed else 4.0
-        if most == memory and moved * (1 - hit) / dram < moved * hit / l2:
-            found[LIMIT] = 3.0
-        if most == memory and flight < dram:
-            found[LIMIT] = 5.0
-        if fixed > most:
-            found[LIMIT] = 0.0
-        found[DRAM_BYTES] = moved * (1 - hit) + written
-        found[L2_BYTES] = blocks * fed + written
-        found[CLOCKED] = max(matrix, feed) * (
-            1 + (min(matrix, feed) / max(matrix, feed)) ** norm
-        ) ** (1 / norm)
-        found[MEMORY] = memory
-        found[REST] = rest_time
-        found[TILE] = t_rows * 1024 + t_columns
-        found[SPLIT] = split
+    slower = max(matrix, feed)
+    if max(slower / found[CLOCK], memory) + rest_time >= found[TIME]:
+        return
+    clocked = slower * (1 + (min(matrix, feed) / slower) ** norm) ** (1 / norm)
+    # At the clock of the best so far: what takes no less there takes no less at its own.
+    if joined(clocked / found[CLOCK], memory, norm) + rest_time >= found[TIME]:
+        return
+    far = moved * (1 - hit) + written
+    busy = 2 * batch * rows * columns * reduction * law[11] * machine[10] * 1e-12
+    share = clock_share(clocked, norm, memory, rest_time, busy, far * machine[6], machine[5])
+    time = joined(clocked / share, memory, norm) + rest_time
+    if time >= found[TIME]:
+        return
+    found[TIME], found[CLOCK] = time, share
+    most = max(slower, memory)
+    found[LIMIT] = 1.0 if most == matrix else 3.0 if most == feed else 4.0
+    if most == memory and moved * (1 - hit) / dram < moved * hit / l2:
+        found[LIMIT] = 3.0
+    if most == memory and flight < dram:
+        found[LIMIT] = 5.0
+    if time > 2 * most and share >= 1:
+        found[LIMIT] = 0.0
+    if share < 1:
+        found[LIMIT] = 7.0
+    found[DRAM_BYTES] = far
+    found[L2_BYTES] = blocks * fed + written
+    found[TILE] = t_rows * 1024 + t_columns
+    found[SPLIT] = split
 
 
 gemm_block = compiled(_gemm_block)
@@ -130,7 +140,7 @@ def _gemm_best(
     """
     for row in range(m.size):
         found = out[row]
-        found[TIME] = 1e30
+        found[TIME], found[CLOCK] = 1e30, 1.0
         hit = min(1.0, max(0.0, (law[8] + 0.05 - resident[row] / machine[3]) / 0.1))
         written = batch[row] * m[row] * n[row] * sizes[1]
         used = (resident[row] + written) / machine[3]
@@ -161,19 +171,6 @@ def _gemm_best(
                     kept,
                     found,
                 )
-        flops = 2 * batch[row] * m[row] * n[row] * k[row]
-        share = clock_share(
-            found[CLOCKED], law[7], found[MEMORY], found[REST],
-            flops * law[11] * 1e-12, found[DRAM_BYTES] * machine[6], machine[5],
-        )  # fmt: skip
-        found[CLOCK] = share
-        if share < 1:
-            clocked, memory, norm = found[CLOCKED] / share, found[MEMORY], law[7]
-            most = max(clocked, memory)
-            found[TIME] = found[REST] + most * (
-                (clocked / most) ** norm + (memory / most) ** norm
-            ) ** (1 / norm)
-            found[LIMIT] = 7.0
 
 
 gemm_best = compiled(_gemm_best)

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from archsim.gpu.family import Estimate, Family, Parameter, law_vector
+from archsim.gpu.family import Estimate, Family, Parameter
 from archsim.gpu.formats import format_bytes, matrix_format, weight_bytes
 from archsim.gpu.gemm import unpacking_s
-from archsim.gpu.power import dram_pj_per_byte
+from archsim.gpu.power import dram_pj_per_byte, operation_scale
 
 if TYPE_CHECKING:
     from archsim.gpu.device import GpuDevice
@@ -67,7 +67,7 @@ def moe_law(
         copies,
         wide,
         _machine(device, dtype),
-        law_vector(PARAMETERS, constants),
+        device.law(PARAMETERS, constants),
         out,
     )
     flops = out[:, kernel.FLOPS]
@@ -99,6 +99,11 @@ def _machine(device: GpuDevice, dtype: str) -> Floats:
             dram_pj_per_byte(device) * 1e-12,
             weight_bytes(dtype),
             unpacking_s(device, dtype),
+            device.feed_bytes_per_s,
+            device.clock_scale,
+            operation_scale(device),
+            device.sm.shared_memory_bytes,
+            device.port_bytes_per_s,
         ]
     )
 
@@ -108,6 +113,7 @@ MOE: Final = Family(
     COLUMNS,
     PARAMETERS,
     moe_law,
+    common=(),
     starts={"fp8": {"operation_pj": 0.75}, "fp8_block": {"operation_pj": 0.75}},
 )
 """Fused expert layers."""

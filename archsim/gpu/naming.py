@@ -49,6 +49,10 @@ ALIASES: Final = {
 _SOURCE = re.compile(r"^(?:[a-z]+:)?(?P<library>[A-Za-z_]+?)-(?P<version>\d[\w.]*)$")
 
 
+_PART = re.compile(r"^[a-z]{1,3}\d+[a-z]?_")
+"""Name of a part before that of a machine: ``a100_dgx``."""
+
+
 def _plain(name: str) -> str:
     text = re.sub(r"[^a-z0-9]", "", name.lower())
     return text.removeprefix("nvidia").removeprefix("tesla")
@@ -88,18 +92,21 @@ def variant_of(
     ranks: float = 0.0,
     library: str = "",
     dtype: str = "",
+    topology: str = "",
 ) -> str:
     """Return what tells kernels of a family apart, for constants.
 
     A vector operator is its own variant (the norm after the last layer another); a collective is
-    one with the library call that made it and with what joins its ranks; attention of FlashInfer is
+    one with the library call that made it and with what joins its ranks (that is the `topology` of
+    the link, where they meet on the peripheral bus); attention of FlashInfer is
     told from all other, and TensorRT-LLM decodes an fp8 cache with kernels of their own; in GEMM a
     batch has constants of its own.
     """
     if family == "vector":
         return f"{op} final" if kernel.startswith("final_") else VECTOR_KIN.get(op, op)
     if family == "collective":
-        return f"{op} {_joined(kernel, ranks)}".strip()
+        over = " over the bus" if topology == "host" else ""
+        return f"{op} {_joined(kernel, ranks)}{over}".strip()
     if family in ("attention_decode", "attention_prefill"):
         if family == "attention_decode" and library == "trtllm" and dtype.endswith("+kvfp8"):
             return "fp8 cache"
@@ -110,8 +117,9 @@ def variant_of(
 def _joined(kernel: str, ranks: float) -> str:
     """Return the call of a collective and, where it leaves a node or a pair, how its ranks join."""
     name, _, devices = kernel.partition("|devs_per_node=")
+    name = _PART.sub("", name)
     if not devices.isdigit():
-        return kernel
+        return name
     if ranks > int(devices):
         return f"{name} across nodes of {devices}"
     return f"{name} across pairs" if "pairwise" in name and ranks > 2 else name

@@ -20,6 +20,7 @@ from archsim.gpu.constants import Chosen, Request, choose, shipped_records
 from archsim.gpu.device import GpuDevice, load_device
 from archsim.gpu.energy import FAMILY as ENERGY_FAMILY
 from archsim.gpu.energy import Quantity, default_constants, power_w
+from archsim.gpu.error_bands import Bands, bands_for, shipped_bands
 from archsim.gpu.families import FAMILIES, FAMILY_OF
 from archsim.gpu.family import LIMITERS, Estimate, Family
 from archsim.gpu.formats import format_class
@@ -64,6 +65,9 @@ class Prediction:
         Work.
     roofline_s
         Its plain roofline, s.
+    low_s, high_s
+        Error band of the time, s: eight of ten measured times lie in bands like it; see
+        :mod:`archsim.gpu.error_bands`.
     """
 
     time_s: float
@@ -73,6 +77,8 @@ class Prediction:
     flops: float
     dram_bytes: float
     roofline_s: float
+    low_s: float
+    high_s: float
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,8 @@ class Predictor:
         Constants of time and of power, and where they come from.
     implied
         Shape values that follow from the operator alone.
+    bands
+        Error bands of its times.
     """
 
     device: GpuDevice
@@ -100,6 +108,7 @@ class Predictor:
     constants: Chosen
     energy: Chosen
     implied: Mapping[str, float]
+    bands: Bands
 
     def estimate(self, shape: Mapping[str, Floats]) -> Estimate:
         """Predict operators given as float64 arrays of equal length, by extent.
@@ -173,6 +182,7 @@ class Predictor:
         time_us, flops = float(found.time_us[0]), float(found.flops[0])
         dram_bytes = float(found.dram_bytes[0])
         power = float(self._power(time_us, flops, float(found.l2_bytes[0]), dram_bytes))
+        low, high = self.bands.around(time_us)
         return Prediction(
             time_s=time_us * 1e-6,
             limiter=LIMITERS[int(found.limiter[0])],
@@ -181,6 +191,8 @@ class Predictor:
             flops=flops,
             dram_bytes=dram_bytes,
             roofline_s=float(found.roofline_us[0]) * 1e-6,
+            low_s=low * time_us * 1e-6,
+            high_s=high * time_us * 1e-6,
         )
 
 
@@ -256,14 +268,21 @@ def _predictor(
         library=library,
         version=version,
         format=form,
-        variant=variant_of(op, family.name, kernel=kernel, library=library, dtype=dtype),
+        variant=variant_of(
+            op,
+            family.name,
+            kernel=kernel,
+            library=library,
+            dtype=dtype,
+            topology=device.link.topology,
+        ),
         prefers_library=family.prefers_library and bool(library),
         prefers_format=family.prefers_format,
         device=device.name,
         without=without,
     )
     records = shipped_records()
-    chosen = choose(request, records, family.defaults(form), family.of_library, family.blended)
+    chosen = choose(request, records, family.defaults(form), family.of_library)
     power = Request(
         ENERGY_FAMILY,
         device.architecture,
@@ -272,7 +291,9 @@ def _predictor(
         without=without,
     )
     energy = choose(power, records, default_constants())
-    return Predictor(device, op, dtype, family, chosen, energy, implied_by(op))
+    left_out = next(iter(without)) if len(without) == 1 else ""
+    bands = bands_for(family.name, chosen.origin, shipped_bands(), left_out)
+    return Predictor(device, op, dtype, family, chosen, energy, implied_by(op), bands)
 
 
 def predict(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.gpu.compiling import compiled
-from archsim.gpu.power import clock_share
+from archsim.gpu.power import clock_share, joined
 
 Floats = NDArray[np.float64]
 
@@ -38,10 +38,12 @@ def _prefill_all(
     """Time prefill attention; see :mod:`archsim.gpu.attention` for the equations.
 
     `machine` holds SMs, matrix FLOP/s, exponentials/s, DRAM bytes/s, L2 bytes, L2 bytes/s, W above
-    idle, J per DRAM byte; times in s.
+    idle, J per DRAM byte, time of on-chip latencies over that at the reference clock; times in s.
     """
     sms = machine[0]
-    dram, l2 = machine[3] * law[8], machine[5] * law[7]
+    dram, slow = machine[3] * law[8], machine[8]
+    l2 = max(dram, machine[5] * law[7])
+    start, least, combine = slow * law[2], slow * law[3], slow * law[4]
     norm = law[9]
     slower = law[10] if kv_bytes < 2 else 1.0
     for row in range(batch.size):
@@ -53,14 +55,24 @@ def _prefill_all(
         products = 4 * policy[0] * policy[1] * width[row] * sms / (machine[1] * law[1]) * slower
         step = max(products, law[11] * policy[0] * policy[1] * sms / machine[2])
         longest = math.ceil(keys[row] / policy[1])
-        parts = 1.0
-        if policy[3] > 0 and blocks < 0.8 * sms and longest > 1:
-            slots = math.floor(2 * sms / blocks)
-            parts = max(1.0, min(min(longest, MAX_SPLITS), slots))
-        chain = law[2] + math.ceil(longest / parts) * max(step, law[3])
-        spread = (lanes * steps * step + blocks * parts * law[2] / 2) / sms
-        most = max(chain, spread)
-        work = most * ((chain / most) ** norm + (spread / most) ** norm) ** (1 / norm)
+        slots = 1.0
+        if policy[3] > 0:
+            slots = max(1.0, min(MAX_SPLITS, math.floor(2 * sms / blocks)))
+        most, parts, work = min(longest, slots), 1.0, 1e30
+        tried, each = 1.0, longest
+        while tried <= most:
+            each = math.ceil(longest / tried)
+            chain = start + each * max(step, least)
+            spread = (lanes * steps * step + blocks * tried * start / 2) / sms
+            taken = joined(chain, spread, norm) + (combine if tried > 1 else 0.0)
+            if taken < work:
+                work, parts, bound_by = taken, tried, chain > spread
+            if each <= 1:
+                break
+            # As many parts as give one step less.
+            tried = math.floor((longest - 1) / (each - 1)) + 1
+        if parts > 1:
+            work -= combine
         stored = 2 * batch[row] * groups[row] * width[row] * keys[row] * kv_bytes
         moved = 4 * batch[row] * queries[row] * (heads[row] + groups[row]) * width[row]
         hot = min(1.0, max(0.0, (law[6] - stored / machine[4]) / 0.3))
@@ -69,7 +81,7 @@ def _prefill_all(
         around = law[5] * (moved * (1 - warm) / dram + moved * warm / l2)
         rest = law[0] + around
         if parts > 1:
-            rest += law[4]
+            rest += combine
         visible = queries[row] * history + queries[row] * (queries[row] + 1) / 2
         flops = 4 * batch[row] * heads[row] * width[row] * visible
         far = stored * (1 - hot) + moved * (1 - warm)
@@ -78,7 +90,7 @@ def _prefill_all(
         )
         span = max(work / clock, reading)
         out[row, TIME] = rest + span
-        limit = 5.0 if chain > spread else 1.0
+        limit = 5.0 if bound_by else 1.0
         if products < step and limit == 1.0:
             limit = 2.0
         if clock < 1:

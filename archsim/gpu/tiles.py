@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from archsim.gpu.constants import WARP_GROUPS
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -31,8 +33,6 @@ legal, so libraries keep a finer set (PTX ISA 8.5, 2024, wgmma shapes)."""
 MAX_WIDE_OUTPUTS: Final = 256 * 128
 """Largest tile: 128 fp32 accumulators in each of 256 threads (PTX ISA 8.5, 2024)."""
 
-WIDE_ARCHITECTURES: Final = frozenset({"hopper", "blackwell"})
-
 
 def residents(rows: int, columns: int) -> int:
     """Return how many thread blocks of a tile an SM holds: accumulators against 64 Ki registers."""
@@ -45,7 +45,7 @@ def tiles_of(architecture: str) -> NDArray[np.float64]:
     """Return the tiles of an architecture: array of (rows, columns, residents), float64."""
     import numpy as np
 
-    wide = architecture in WIDE_ARCHITECTURES
+    wide = architecture in WARP_GROUPS
     chosen = [
         (rows, columns, residents(rows, columns))
         for rows, columns in (WIDE if wide else CLASSIC)

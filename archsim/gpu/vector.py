@@ -72,17 +72,20 @@ def vector_law(
     moved = least * constants["passes"]
     turns = np.maximum(1.0, m / (RESIDENTS * device.num_sms))
     walk = constants["block_us"] + np.ceil(n / THREADS) * constants["step_us"]
+    walk = walk * device.clock_scale
+    fixed_us = device.launched(constants["fixed_us"] * 1e-6) * 1e6
     chain = np.where(n >= row_from, walk * turns, 0.0)
-    l2 = device.l2_bytes_per_s * constants["l2_efficiency"]
+    far = device.sustained_bytes_per_s
+    l2 = max(far, device.l2_bytes_per_s * constants["l2_efficiency"])
     hot = np.clip((constants["l2_share"] - least / device.l2_bytes) / 0.3, 0.0, 1.0)
-    moving = (moved * (1 - hot) / device.sustained_bytes_per_s + moved * hot / l2) * 1e6
+    moving = (moved * (1 - hot) / far + moved * hot / l2) * 1e6
     special = exponentials * m * n * constants["special_share"] / device.special_per_s * 1e6
     busy = np.maximum(np.maximum(moving, special), chain)
     limiter = np.where(hot > 0.5, L2, DRAM)
     limiter = np.where(busy > moving, np.where(chain > special, LATENCY, VECTOR), limiter)
     return Estimate(
-        time_us=constants["fixed_us"] + busy,
-        limiter=np.where(busy < constants["fixed_us"], LAUNCH, limiter).astype(np.int64),
+        time_us=fixed_us + busy,
+        limiter=np.where(busy < fixed_us, LAUNCH, limiter).astype(np.int64),
         flops=exponentials * m * n,
         dram_bytes=moved * (1 - hot),
         l2_bytes=moved,
@@ -91,6 +94,10 @@ def vector_law(
 
 
 VECTOR_FAMILY: Final = Family(
-    "vector", COLUMNS, PARAMETERS, vector_law, ({}, {"block_us": 6.0}, {"step_us": 2.0})
+    "vector",
+    COLUMNS,
+    PARAMETERS,
+    vector_law,
+    ({}, {"block_us": 6.0}, {"step_us": 2.0}),
 )
 """Vector operators; each keeps constants of its own, as a variant."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from archsim.gpu.constants import Chosen, Record
+    from archsim.gpu.error_bands import Band
     from archsim.mapping import Json
     from archsim.validation.gpu_score import Group
 
@@ -60,6 +61,8 @@ class Scored:
     items: list[Item] = field(default_factory=list)
     baselines: dict[str, list[Item]] = field(default_factory=dict)
     chosen: dict[tuple[str, ...], Chosen] = field(default_factory=dict)
+    bands: Mapping[tuple[str, str, str, str], Band] = field(default_factory=dict)
+    unseen: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ class GpuSuite:
             No data were given, or none is about the unseen GPU.
         """
         from archsim.gpu.constants import shipped_records
+        from archsim.gpu.error_bands import shipped_bands
         from archsim.validation.gpu_rows import read_measurements
         from archsim.validation.gpu_score import constants_for, grouped
 
@@ -123,7 +127,7 @@ class GpuSuite:
             skipped[f"not of {self.unseen}"] += others
         records = shipped_records() if self.records is None else self.records
         without = frozenset({self.unseen} if self.unseen else ())
-        scored = Scored()
+        scored = Scored(bands=shipped_bands(), unseen=self.unseen or "")
         for group in grouped(rows):
             _score(group, constants_for(group, records, without), scored)
             _score_energy(group, records, without, scored)
@@ -135,14 +139,14 @@ class GpuSuite:
             groupings=GROUPINGS,
             baselines=scored.baselines,
             details=summary(scored.items, scored.baselines, scored.chosen),
-            notes=NOTES,
+            notes=(*coverage(scored.items), *NOTES),
         )
 
 
 def _score(group: Group, chosen: Chosen, scored: Scored) -> None:
     """Predict one group and add its items."""
     estimate = group.predict(chosen.values)
-    for item in _items(group, chosen, estimate.time_us.tolist()):
+    for item in _items(group, chosen, estimate.time_us.tolist(), scored):
         scored.items.append(item)
     roofline = estimate.roofline_us.tolist()
     for item, bound in zip(scored.items[-len(roofline) :], roofline, strict=True):
@@ -180,10 +184,34 @@ def summary(
                 "p90": _rounded(ours.p90_ape_percent),
                 "bias": _rounded(ours.bias_percent),
                 "roofline_80": _rounded(other.mape_percent),
+                "in_band": _rounded(in_band_percent(members)),
                 "constants": named,
             }
         )
     return sorted(records, key=lambda record: -int(str(record["n"])))
+
+
+IN_BAND: Final = "inside"
+OUT_OF_BAND: Final = "outside"
+
+
+def in_band_percent(items: Iterable[Item]) -> float | None:
+    """Return the share of measured times inside the error band, of rows that made no band."""
+    found = [item.by.get("band") for item in items]
+    inside, outside = found.count(IN_BAND), found.count(OUT_OF_BAND)
+    return 100 * inside / (inside + outside) if inside + outside else None
+
+
+def coverage(items: Iterable[Item]) -> tuple[str, ...]:
+    """Return a sentence on how many measured times lie inside their error bands."""
+    tested = [item for item in items if item.by.get("band")]
+    share = in_band_percent(tested)
+    if share is None:
+        return ()
+    return (
+        f"{share:.0f} % of {len(tested)} measured times lie inside the error band of their"
+        " prediction, made from other rows to hold 80 %.",
+    )
 
 
 def _by_kind(items: Iterable[Item]) -> dict[tuple[str, ...], list[Item]]:
@@ -230,9 +258,16 @@ def _instead(item: Item, predicted: float) -> Item:
     return Item(item.case, item.metric, item.unit, predicted, item.reference, item.by)
 
 
-def _items(group: Group, chosen: Chosen, predicted: list[float]) -> Iterator[Item]:
+def _items(group: Group, chosen: Chosen, predicted: list[float], scored: Scored) -> Iterator[Item]:
+    from archsim.gpu.error_bands import bands_for
+    from archsim.validation.gpu_bands import makes_bands
+
+    bands = bands_for(group.first.family, chosen.origin, scored.bands, scored.unseen)
     for row, time_us in zip(group.rows, predicted, strict=True):
         seen = chosen.origin == "fitted" and not row.held
+        made = chosen.origin == "fitted" and makes_bands(row)
+        low, high = bands.around(time_us)
+        inside = low * time_us <= row.latency_us <= high * time_us
         yield Item(
             case=row.name,
             metric=FITTED if seen else UNSEEN,
@@ -247,6 +282,7 @@ def _items(group: Group, chosen: Chosen, predicted: list[float]) -> Iterator[Ite
                 "family": row.family,
                 "length": "long" if row.latency_us > LONG_US else "short",
                 "constants": chosen.origin,
+                "band": "" if seen or made else IN_BAND if inside else OUT_OF_BAND,
             },
         )
 

@@ -64,8 +64,11 @@ DECODE_LIMIT: Final = 19.0
 DECODE_LOOSE: Final = {"aic:trtllm-1.3.0rc20": 35.0, "aic:vllm-0.24.0": 35.0}
 """Decode attention by source; the reference itself has 25 to 35 % on two of them."""
 
-UNSEEN_GPU: Final = Limit({"op": "gemm"}, 13.0, ("dtype",))
-"""GEMM of a GPU that no constants were fitted to."""
+UNSEEN_GPU: Final = (
+    *(Limit({"op": "gemm", "dtype": dtype}, 13.0) for dtype in ("bf16", "fp16", "fp32", "tf32")),
+    *(Limit({"op": "gemm", "dtype": dtype}, 40.0) for dtype in ("fp8", "fp8_block", "int8")),
+)
+"""GEMM of a GPU that no constants were fitted to; narrower formats are held to their own bar."""
 
 EXEMPT: Final = {
     "tpu-v6e": "its rows are of low quality: weights stay on the chip, attention is not fused",
@@ -78,7 +81,7 @@ FEWEST: Final = 10
 
 def bars_for(items: Sequence[Item], *, unseen: bool) -> list[Bar]:
     """Return the bars that the items at hand can be held to."""
-    limits = [UNSEEN_GPU] if unseen else [*LIMITS, *_decode_limits(items)]
+    limits = list(UNSEEN_GPU) if unseen else [*LIMITS, *_decode_limits(items)]
     bars: list[Bar] = []
     for limit in limits:
         chosen = [item for item in items if _is_about(limit, item)]

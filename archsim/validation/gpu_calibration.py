@@ -14,6 +14,7 @@ from archsim.config.emit import to_yaml
 from archsim.gpu.constants import Record
 from archsim.gpu.families import FAMILIES
 from archsim.gpu.naming import library_of
+from archsim.validation.gpu_common import common_keys, fit_common, thinned
 from archsim.validation.gpu_energy import fit_energy
 from archsim.validation.gpu_rows import Measured, format_key
 from archsim.validation.gpu_score import Group, constants_for, grouped, timing_of
@@ -73,26 +74,50 @@ def record_key(group: Group) -> tuple[str, ...]:
 def calibrate(rows: Iterable[Measured]) -> list[Fit]:
     """Fit constants to all rows that are not held out.
 
-    Groups with few rows are held near the nearest constants of others. Records of several devices
-    are fitted again without each of them, for predictions of a device unseen.
+    First come the constants that all parts share, then those of each architecture and library;
+    groups with few rows are held near the nearest of the others. Records of several devices are
+    fitted again without each of them, for predictions of a device unseen.
     """
     members: dict[tuple[str, ...], list[Group]] = {}
     for group in grouped(rows):
         members.setdefault(record_key(group), []).append(group)
+    groups = [group for key in sorted(members) for group in members[key]]
+    fits = common_fits(groups)
     many = [key for key in sorted(members) if _is_enough(key, members[key])]
     few = [key for key in sorted(members) if key not in many and _rows(members[key]) >= FEWEST_ROWS]
-    fits: list[Fit] = []
     for key in many:
-        groups = members[key]
-        gpus = sorted({group.first.gpu for group in groups})
-        parts = [[group for group in groups if group.first.gpu != left] for left in gpus]
-        wholes = [groups, *(part for part in parts if len(gpus) > 1 and _is_enough(key, part))]
-        fits += [fit_record(key, whole) for whole in wholes]
+        fits += [
+            fit_record(key, part) for part in without_each(members[key]) if _is_enough(key, part)
+        ]
     records = tuple(fit.record for fit in fits)
     fits += [fit_near(key, members[key], records) for key in few]
-    groups = [group for key in sorted(members) for group in members[key]]
     powers = fit_energy(groups, [fit.record for fit in fits])
     return fits + [Fit(record, 0, None, None) for record in powers]
+
+
+def without_each(groups: list[Group]) -> list[list[Group]]:
+    """Return the groups, and the groups without each of their devices where there are several."""
+    gpus = sorted({group.first.gpu for group in groups})
+    parts = [[group for group in groups if group.first.gpu != left] for left in gpus]
+    return [groups, *(part for part in parts if part)]
+
+
+def common_fits(groups: Sequence[Group]) -> list[Fit]:
+    """Fit the constants that all parts share, and for each part those that all others share."""
+    members: dict[tuple[str, str, str, str], list[Group]] = {}
+    for group in groups:
+        for key in common_keys(group):
+            if not group.held.all():
+                members.setdefault(key, []).append(group)
+    fits: list[Fit] = []
+    for family, like, form, variant in sorted(members):
+        parts = without_each(members[family, like, form, variant])
+        if len(parts) == 1:
+            continue
+        for part in parts:
+            constants = fit_common(family, form, [thinned(group) for group in part])
+            fits.append(_fit((family, like, "", "", form, variant), part, constants))
+    return fits
 
 
 def _is_enough(key: tuple[str, ...], groups: Sequence[Group]) -> bool:

@@ -100,6 +100,7 @@ class Measured:
             ranks=self.shape["tp"],
             library=library_of(self.source)[0],
             dtype=self.dtype,
+            topology=load_device(self.gpu).link.topology,
         )
 
     @property

@@ -134,6 +134,4 @@ def constants_for(
     """Return the constants of a group, without those fitted to given devices."""
     family = FAMILIES[group.first.family]
     defaults = family.defaults(format_key(group.first))
-    return choose(
-        request_for(group, without), tuple(records), defaults, family.of_library, family.blended
-    )
+    return choose(request_for(group, without), tuple(records), defaults, family.of_library)

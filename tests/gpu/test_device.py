@@ -7,7 +7,7 @@ import pytest
 from archsim.config.document import parse_document
 from archsim.errors import ConfigError
 from archsim.gpu.device import device_names, device_of, load_device
-from archsim.gpu.naming import gpu_id, library_of
+from archsim.gpu.naming import ALIASES, gpu_id, library_of
 
 NAMED = (
     *("a100-40g-sxm", "a100-80g-sxm", "a100-40g-pcie", "a100-80g-pcie", "a40", "a6000"),
@@ -79,7 +79,8 @@ def test_names_of_measurements(name, known):
 
 
 def test_aliases_point_at_files():
-    assert all(gpu_id(name) == name for name in device_names())
+    assert set(ALIASES) <= set(device_names())
+    assert all(gpu_id(name) == name for name in ALIASES)
 
 
 @pytest.mark.parametrize(

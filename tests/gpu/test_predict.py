@@ -98,7 +98,9 @@ def test_constants_say_where_they_come_from():
         "h200-sxm", "gemm", library="vllm", version="0.22.0", without=frozenset({"h200-sxm"})
     ).constants
     assert without.origin == "nearest"
-    assert "blackwell" in without.said
+    assert "measured parts together" in without.said
+    without = predictor("a100-80g-sxm", "attention_decode", without=frozenset({"a100-80g-sxm"}))
+    assert "warp-level" in without.constants.said
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_an_unseen_gpu_uses_no_constants_of_its_own(tmp_path):
     outcome = SUITE.without("A100-SXM-80GB").run(path)
     assert {item.metric for item in outcome.items} == {UNSEEN}
     said = outcome.details[0]["constants"]
-    assert "ampere-rtx" in said
+    assert "measured parts together, 16bit" in said
     with pytest.raises(NotRunError, match="holds no row of a40"):
         SUITE.without("A40").run(path)
     with pytest.raises(ConfigError, match="unknown GPU; given 'abacus'"):
