@@ -36,6 +36,9 @@ class NumberFormat:
         Elements that share one scale.
     scale_bits, zero_bits : int
         Bits of the scale and of the zero point of one group.
+    stored_bits : Fraction or None
+        Bits that an element takes where only some are stored, their positions included; None: all
+        are.
     """
 
     name: str
@@ -43,16 +46,23 @@ class NumberFormat:
     group: int | None = None
     scale_bits: int = 0
     zero_bits: int = 0
+    stored_bits: Fraction | None = None
 
     @property
     def bits_per_element(self) -> Fraction:
         """Bits of one element with its share of the group's scale and zero point."""
+        if self.stored_bits is not None:
+            return self.stored_bits
         if self.group is None:
             return Fraction(self.bits)
         return self.bits + Fraction(self.scale_bits + self.zero_bits, self.group)
 
     def bytes(self, num_elements: int) -> int:
         """Return the whole bytes that hold some elements: ``ceil(n · bits_per_element / 8)``."""
+        if self.stored_bits is not None:
+            return -(
+                -num_elements * self.stored_bits.numerator // (8 * self.stored_bits.denominator)
+            )
         if self.group is None:
             return -(-num_elements * self.bits // 8)
         per_group = self.bits * self.group + self.scale_bits + self.zero_bits

@@ -371,6 +371,11 @@ class RunRecord:
         yield from said(self.parallel, machine.config.devices.link or "")
         if self.ignore_capacity:
             yield f"the capacity of {machine.outermost} is ignored"
+        if self.workload.sparsity:
+            yield (
+                f"weights keep {self.workload.sparsity}: the rest is neither stored nor moved, but "
+                "multiplied as if it were there"
+            )
         for name, clock in sorted(_used_clocks(machine).items()):
             off = clock.period_ps * clock.frequency_hz / PS_PER_S - 1.0
             if abs(off) > NOTABLE_ROUNDING:

@@ -96,10 +96,8 @@ class Movement:
 
 def format_bytes(number: NumberFormat, elements: Ints) -> Ints:
     """Batched twin of :meth:`NumberFormat.bytes`."""
-    if number.group is None:
-        return -(-elements * number.bits // 8)
-    per_group = number.bits * number.group + number.scale_bits + number.zero_bits
-    return -(-elements * per_group // (8 * number.group))
+    bits = number.bits_per_element
+    return -(-elements * bits.numerator // (8 * bits.denominator))
 
 
 def granules(machine: Machine) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from archsim.errors import MappingError
-from archsim.gpu.formats import is_packed
+from archsim.gpu.formats import PACKED, is_packed
 from mappers import gpu_collective, gpu_experts
 from mappers.gpu_kernel import Call
 from mappers.gpu_mapping import GpuMapping, check_format, kept_bytes, the_gpu, time_calls
@@ -225,13 +225,24 @@ def operand_format(
     with a scale for each block of 128 the format is the blocked one. Other weights below 16 bits
     are unpacked by the product: they move in their bits and are multiplied as the activations.
     Batched products (of absorbed latent attention) keep weights in the format of the activations,
-    as libraries do.
+    as libraries do. Sparse weights move in the bits that are stored and are multiplied as dense
+    ones: sparse matrix units are not modelled.
 
     Raises
     ------
     MappingError
         Activations below 8 bits.
     """
+    dense = _dense_format(left, right, gpu, batched=batched)
+    stored = next((item for item in (left, right) if item.stored_bits is not None), None)
+    if stored is None or batched:
+        return dense
+    return f"{dense.partition(PACKED)[0]}{PACKED}{float(stored.bits_per_element):g}"
+
+
+def _dense_format(
+    left: NumberFormat, right: NumberFormat, gpu: GpuMachine, *, batched: bool
+) -> str:
     narrow, wide = sorted((left, right), key=lambda item: item.bits)
     name, plain = (item.name.partition(":")[0] for item in (narrow, wide))
     if wide.bits < 8 or plain == "int32":
@@ -242,7 +253,7 @@ def operand_format(
         return plain
     if narrow.bits == 8 and name in gpu.device.formats():
         return _blocked(narrow)
-    return f"{plain}+w{float(narrow.bits_per_element):g}"
+    return f"{plain}{PACKED}{float(narrow.bits_per_element):g}"
 
 
 def _blocked(number: NumberFormat) -> str:

@@ -171,11 +171,8 @@ class Stage:
 
 def format_bytes(use: TensorUse, sizes: Sizes) -> Ints:
     """Return the bytes of a tile of a tensor."""
-    number, elements = use.format, use.elements(sizes)
-    if number.group is None:
-        return np.asarray(-(-elements * number.bits // 8))
-    per_group = number.bits * number.group + number.scale_bits + number.zero_bits
-    return np.asarray(-(-elements * per_group // (8 * number.group)))
+    elements, bits = use.elements(sizes), use.format.bits_per_element
+    return np.asarray(-(-elements * bits.numerator // (8 * bits.denominator)))
 
 
 def build_stage(

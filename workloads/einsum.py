@@ -89,13 +89,20 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor: named ranks, role, number format, and its sparsity if it has any."""
+    """A tensor: named ranks, role, number format, and its sparsity if it has any.
+
+    A sparse tensor's format is the one that stores only what is kept, with its positions.
+    """
 
     name: str
     ranks: tuple[str, ...]
     role: str
     format: NumberFormat
     sparsity: Sparsity | None = None
+
+    def __post_init__(self) -> None:
+        if self.sparsity is not None:
+            object.__setattr__(self, "format", self.sparsity.stored(self.format))
 
     def num_elements(self, cascade: Cascade) -> int:
         """Return the elements of the tensor; of an iterative rank, its two live versions."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from archsim.config.schema import validate_model
 from archsim.errors import ConfigError, nearest
-from workloads.hugging_face_config import ConfigReader
+from workloads.hugging_face_config import ConfigFile, ConfigReader
 from workloads.hugging_face_readers import ARCHITECTURES
 from workloads.model import ModelConfig
 
@@ -72,16 +72,18 @@ def import_config(source: str | Path | Mapping[str, object], *, name: str = "") 
     data, where, folder = _load(source)
     kind = data.get("model_type")
     if not isinstance(kind, str):
-        raise ConfigError(f"{where}: required key is missing", path="model_type")
+        raise ConfigError("required key is missing", location=where.place(), path="model_type")
     if kind in NOT_TRANSFORMERS:
         raise ConfigError(
-            f"{where}: {kind} has {NOT_TRANSFORMERS[kind]}, which are not supported",
+            f"{kind} has {NOT_TRANSFORMERS[kind]}, which are not supported",
+            location=where.place("model_type"),
             path="model_type",
             given=kind,
         )
     if kind not in ARCHITECTURES:
         raise ConfigError(
-            f"{where}: unsupported architecture",
+            "unsupported architecture",
+            location=where.place("model_type"),
             path="model_type",
             given=kind,
             allowed=sorted(ARCHITECTURES),
@@ -94,26 +96,32 @@ def import_config(source: str | Path | Mapping[str, object], *, name: str = "") 
     words = re.sub(r"[^a-z0-9.-]+", "-", (name or known.rpartition("/")[2]).lower()).strip("-.")
     fields["name"] = words or kind
     fields["source"] = f"Hugging Face config.json ({kind})"
-    return validate_model(ModelConfig, fields, None, "workload")
+    try:
+        return validate_model(ModelConfig, fields, None, "workload")
+    except ConfigError as error:
+        raise error.at(location=where.place()) from error
 
 
-def _load(source: str | Path | Mapping[str, object]) -> tuple[Mapping[str, object], str, str]:
+def _load(
+    source: str | Path | Mapping[str, object],
+) -> tuple[Mapping[str, object], ConfigFile, str]:
     if isinstance(source, Mapping):
-        return source, "config.json", ""
+        return source, ConfigFile("config.json"), ""
     path = Path(source)
     if path.is_dir():
         path = path / "config.json"
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ConfigError(f"{path}: file is larger than {MAX_BYTES} bytes")
-        data = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: is not JSON: {str(error).splitlines()[0]}") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: must be a JSON object", given=type(data).__name__)
-    return data, str(path), path.resolve().parent.name
+    return data, ConfigFile(str(path), text), path.resolve().parent.name
 
 
 def _refuse_unknown(reader: ConfigReader) -> None:

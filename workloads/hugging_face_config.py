@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from archsim.errors import ConfigError
+from archsim.errors import ConfigError, Location
 
 _ACTIVATIONS: Final = {
     "relu": "relu",
@@ -18,20 +20,42 @@ _ACTIVATIONS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """The file that keys come from.
+
+    Attributes
+    ----------
+    name
+        What it is called.
+    text
+        Its text, or empty if the keys come from elsewhere.
+    """
+
+    name: str
+    text: str = ""
+
+    def place(self, key: str = "") -> Location:
+        """Return the line where a key first stands."""
+        found = re.search(rf'"{re.escape(key)}"\s*:', self.text) if key else None
+        line = None if found is None else self.text.count("\n", 0, found.start()) + 1
+        return Location(self.name, line, None)
+
+
 class ConfigReader:
     """Reads keys of a config file, remembers which, and reports what is missing or wrong.
 
     Attributes
     ----------
     data, where
-        The keys, and what the file is called.
+        The keys, and the file they are from.
     used
         Keys that were read.
     parts
         Readers of maps within it.
     """
 
-    def __init__(self, data: Mapping[str, object], where: str) -> None:
+    def __init__(self, data: Mapping[str, object], where: ConfigFile) -> None:
         self.data = data
         self.where = where
         self.used: set[str] = set()
@@ -39,9 +63,8 @@ class ConfigReader:
 
     def fail(self, key: str, message: str, given: object = None, allowed: str = "") -> ConfigError:
         """Return an error about a key."""
-        return ConfigError(
-            f"{self.where}: {message}", path=key, given=given, allowed=allowed or None
-        )
+        place = self.where.place(key)
+        return ConfigError(message, location=place, path=key, given=given, allowed=allowed or None)
 
     def get(self, key: str, default: object = None) -> object:
         """Return a value of any type."""

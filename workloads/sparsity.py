@@ -1,17 +1,21 @@
 """Structured sparsity of weights, as an annotation of tensors.
 
-A cascade computes the dense product; its counts, bytes and results are those of the dense tensor.
-The annotation tells the cost side which share of the values is there, and what storing only those
-takes.
+A cascade computes the dense product; its counts and results are those of the dense tensor. What is
+kept is stored with its positions, so bytes are fewer: in memory, on their way, and in buffers. That
+a machine multiplies only what is kept is for the cost side to say.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from archsim.errors import WorkloadError
+
+if TYPE_CHECKING:
+    from archsim.numberformat import NumberFormat
 
 _PATTERN = re.compile(
     r"([1-9][0-9]{0,3}):([1-9][0-9]{0,3})(?:@([1-9][0-9]{0,3})x([1-9][0-9]{0,3}))?"
@@ -47,6 +51,13 @@ class Sparsity:
         """
         position = Fraction((self.of - 1).bit_length(), self.rows * self.columns)
         return self.density * (Fraction(value_bits) + position)
+
+    def stored(self, number: NumberFormat) -> NumberFormat:
+        """Return a format that stores only what is kept; of one that does already, itself."""
+        if number.stored_bits is not None:
+            return number
+        bits = self.bits_per_dense_element(number.bits_per_element)
+        return replace(number, stored_bits=bits)
 
     def __str__(self) -> str:
         shape = f"@{self.rows}x{self.columns}" if (self.rows, self.columns) != (1, 1) else ""

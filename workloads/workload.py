@@ -423,8 +423,8 @@ def load_workload(
         Multiply weights, gathered embedding rows and cached keys and values that have scales by
         them in einsums of their own; without, the scales only count as bytes.
     sparsity
-        ``2:4`` (2 of 4 values) or ``1:2@16x16`` (1 of 2 blocks): an annotation of the layers'
-        weight matrices for the cost side, which changes no count here.
+        ``2:4`` (2 of 4 values) or ``1:2@16x16`` (1 of 2 blocks) of the layers' weight matrices:
+        only what is kept is stored, with its positions. Counts stay those of dense products.
     sampled
         Candidates among which each next token is drawn (1: greedy); 0 leaves sampling out.
     overrides

@@ -83,7 +83,7 @@ def diff(
 ) -> int:
     """Show in what two models differ: description, counts, einsums."""
     from archsim.cli.output import print_json, print_report
-    from archsim.report.comparison import render_listing
+    from archsim.report.model_diff import render_differences
     from workloads import load_workload
     from workloads.summary import compare_workloads
 
@@ -91,18 +91,8 @@ def diff(
     found = compare_workloads(*pair)
     if as_json:
         print_json(found)
-        return 0
-    rows = [
-        [key, *(_text(values[side]) for side in ("a", "b"))]
-        for part in ("description", "counts")
-        for key, values in found[part].items()
-    ]
-    for key, values in found["einsums"].items():
-        both = all(value is not None for value in values.values())
-        alone = ["–" if value is None else "there" for value in values.values()]
-        rows.append([f"einsum {key}", *(["otherwise"] * 2 if both else alone)])
-    names = [workload.name for workload in pair]
-    print_report(render_listing(("", *(f">{name}" for name in names)), rows))
+    else:
+        print_report(render_differences([workload.name for workload in pair], found))
     return 0
 
 
@@ -126,11 +116,3 @@ def imported_model(path: Path, model: str | None) -> str:
             "there is no such file", path="--hf-config", given=str(path), allowed="a config.json"
         )
     return str(found)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return "–" if value is None else str(value)

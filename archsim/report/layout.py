@@ -108,7 +108,10 @@ def facts(pairs: Sequence[tuple[str, str]]) -> Table:
 
 
 def table(*columns: str) -> Table:
-    """Return an empty light table: a leading ``>`` on a column's name aligns it to the right."""
+    """Return an empty light table: a leading ``>`` on a column's name aligns it to the right.
+
+    Right-aligned cells keep to one line; one that is cut shows it.
+    """
     result = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for name in columns:
         right = name.startswith(">")
@@ -116,7 +119,7 @@ def table(*columns: str) -> Table:
             name.removeprefix(">"),
             justify="right" if right else "left",
             no_wrap=right,
-            overflow="fold",
+            overflow="ellipsis" if right else "fold",
         )
     return result
 

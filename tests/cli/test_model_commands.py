@@ -50,7 +50,16 @@ def test_diff_leaves_sizes_of_indices_out(archsim):
     assert data["einsums"] == {}
     assert data["description"]["attention_window"] == {"a": 0, "b": 4096}
     shown = archsim("model", "diff", "llama3-8b", "qwen3-4b").out
-    assert "einsum layer/query_norm_scale" in shown
+    assert "query_norm_scale" in shown
+
+
+def test_diff_prints_numbers_whole_and_stages_once(archsim):
+    shown = archsim("model", "diff", "deepseek-v2-lite", "mixtral-8x7b").out
+    assert "13,058,039,611,392" in shown
+    assert "2,368,149,651,456" in shown
+    assert shown.count("only in deepseek-v2-lite") == 2
+    assert shown.count("only in mixtral-8x7b") == 1
+    assert archsim("model", "diff", "gpt2", "gpt2").out == "gpt2 and gpt2 do not differ\n"
 
 
 def test_diff_names_what_differs(archsim):
