@@ -57,5 +57,9 @@ MEANINGS: Final[dict[str, Meaning]] = {
 REQUIRED: Final = ("PREpb", "PREab", "RD", "WR", "RDA", "WRA", "REFab")
 """Commands that every standard has, beside ACT or the pair ACT1 and ACT2."""
 
-LEVELS: Final = ("channel", "pseudochannel", "rank", "sid", "bankgroup", "bank", "row", "column")
-"""Levels of the hierarchy, outermost first; a standard has some of them, always the last three."""
+LEVELS: Final = (
+    *("channel", "pseudochannel", "rank", "sid", "bankgroup", "pair", "bank"),
+    *("row", "column"),
+)
+"""Levels of the hierarchy, outermost first; a standard has some of them, always the last three. A
+pair is two banks that share a unit which computes."""

@@ -23,6 +23,8 @@ class LazyKernel:
     py_func : function
         The plain function. Kernels that it calls are reached through its module, where they are
         replaced by their compiled form, since compiled code can call nothing else.
+    options : bool
+        Options of the compiler.
 
     Notes
     -----
@@ -31,23 +33,25 @@ class LazyKernel:
     gives the same bits.
     """
 
-    def __init__(self, py_func: FunctionType) -> None:
+    def __init__(self, py_func: FunctionType, **options: bool) -> None:
         self.py_func = py_func
+        self.options = options
 
     @cached_property
     def dispatcher(self) -> Kernel:
         """The function that compiles for the types of its arguments and then calls."""
         from numba import njit
 
+        make = cast("Callable[..., Kernel]", njit)
         space = self.py_func.__globals__
         for name in self.py_func.__code__.co_names:
             callee = space.get(name)
             if isinstance(callee, LazyKernel):
                 space[name] = callee.dispatcher
         try:
-            return cast("Kernel", njit(cache=True)(self.py_func))
+            return cast("Kernel", make(cache=True, **self.options)(self.py_func))
         except RuntimeError:
-            return cast("Kernel", njit()(self.py_func))
+            return cast("Kernel", make(**self.options)(self.py_func))
 
     def __call__(self, *arguments: object) -> object:
         """Call the compiled function."""
@@ -57,3 +61,12 @@ class LazyKernel:
 def compiled(function: Callable[..., Any]) -> Kernel:
     """Return a function compiled at its first call: see :class:`LazyKernel`."""
     return LazyKernel(cast("FunctionType", function))
+
+
+def compiled_lean(function: Callable[..., Any]) -> Kernel:
+    """Return a function compiled at its first call that neither makes nor keeps arrays.
+
+    Arrays are then not counted as they pass from call to call, which makes kernels of many small
+    functions several times as fast.
+    """
+    return LazyKernel(cast("FunctionType", function), _nrt=False)

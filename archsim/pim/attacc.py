@@ -11,7 +11,7 @@ Source: scale-snu/attacc_simulator c1540de, trace generators (read); GEMV: the s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from archsim.pim.segments import BARRIER, Macs, Moves, Place, Segment
@@ -43,9 +43,10 @@ class Head:
         Where its keys and its values begin in each bank.
     channels
         Channels that have one.
-    drop_rest
-        Whether vector moves that do not divide evenly among the blocks they hide behind are left
-        out, as the published trace generator does.
+    published
+        Whether two things are done as the published trace generator does them: vector moves that
+        do not divide evenly among the blocks they hide behind are left out, and of two interleaved
+        heads the second reads the values of the first again (its loops use one index for both).
     """
 
     device: PimDevice
@@ -55,7 +56,7 @@ class Head:
     key_bytes: int
     channels: int
     value_bytes: int = VALUES_AT_BYTES
-    drop_rest: bool = False
+    published: bool = False
 
     @property
     def inner(self) -> int:
@@ -75,10 +76,8 @@ class Head:
 
     def write_query(self, start: int = 0, stop: int | None = None) -> Moves:
         """Return the query's way into the vector buffers."""
-        places = tuple(
-            Place(0, 0, bank) for bank in range(self.device.split_inner) for _ in range(self.inner)
-        )
-        return Moves(self.device.moves.write_vector, places, self.channels, start, stop)
+        places = tuple(Place(0, 0, bank) for bank in range(self.device.split_inner))
+        return Moves(self.device.moves.write_vector, places, self.channels, start, stop, self.inner)
 
     @property
     def query_moves(self) -> int:
@@ -116,9 +115,11 @@ class Head:
 
     def write_probabilities(self, start: int = 0, stop: int | None = None) -> Moves:
         """Return the probabilities' way into the vector buffers."""
-        count = self._probability_moves
-        places = tuple(place for place in self._unit_places(rank_first=True) for _ in range(count))
-        return Moves(self.device.moves.move_vector, places, self.channels, start, stop)
+        places = self._unit_places(rank_first=True)
+        return Moves(
+            *(self.device.moves.move_vector, places, self.channels, start, stop),
+            self._probability_moves,
+        )
 
     def context(self, part: int) -> Macs:
         """Return the MACs of one part of the head dimension over all values."""
@@ -224,8 +225,9 @@ def pair(one: Head, two: Head, *, first: bool) -> list[Segment]:
         if part < one.inner:
             found += _late(two, part, one.inner)
             found.append(BARRIER)
+    values = replace(two, value_bytes=one.value_bytes) if two.published else two
     for part in range(two.inner + 1):
-        found += _part(two, part)
+        found += _part(values, part)
     return found
 
 
@@ -239,7 +241,7 @@ def _late(head: Head, turn: int, turns: int) -> list[Segment]:
 
 def _share(head: Head, moves: int, turn: int, turns: int) -> tuple[int, int]:
     """Return which of some moves one of some turns takes."""
-    if head.drop_rest:
+    if head.published:
         return turn * (moves // turns), (turn + 1) * (moves // turns)
     return turn * moves // turns, (turn + 1) * moves // turns
 
@@ -262,8 +264,7 @@ def attention(
     element_bytes: int,
     max_tokens: int = 4096,
     *,
-    one_value_room: bool = False,
-    drop_rest: bool = False,
+    published: bool = False,
 ) -> list[Segment]:
     """Return the requests of an attention operation on one stack.
 
@@ -281,11 +282,7 @@ def attention(
         Size of an element.
     max_tokens
         Tokens that room is kept for; only where the next head begins depends on it.
-    one_value_room
-        Whether the values of all heads of a channel begin at one address. The recorded runs of two
-        heads a channel need one row fewer than the published generator gives at 256 tokens, where
-        a head fills one row: exactly this. With more tokens nothing differs.
-    drop_rest
+    published
         See :class:`Head`.
     """
     banks = device.sizes.get("rank", 1) * device.sizes.get("bankgroup", 1) * device.sizes["bank"]
@@ -300,8 +297,8 @@ def attention(
             element_bytes,
             turn * room,
             min(device.channels, heads - turn * device.channels),
-            VALUES_AT_BYTES + (0 if one_value_room else turn * room),
-            drop_rest,
+            VALUES_AT_BYTES + turn * room,
+            published,
         )
         for turn in range(turns)
     ]

@@ -15,7 +15,7 @@ from archsim.dram.checker import Report, Violation
 from archsim.dram.checker_buses import Buses
 from archsim.dram.checker_distances import ALL, Distances, Fields
 from archsim.dram.checker_refresh import Obligations, RefreshCheck
-from archsim.pim.vocabulary import MACS
+from archsim.pim.vocabulary import ROW_USERS
 
 if TYPE_CHECKING:
     from archsim.dram.standard import Command as Kind
@@ -44,7 +44,7 @@ class Banks:
             still = [bank for bank in self._below(fields) if bank in self._open]
             if still:
                 return [("bank state", f"{len(still)} banks are open, first {still[0]}")]
-        elif command.name in MACS or meaning.access:
+        elif command.name in ROW_USERS or meaning.access:
             row = fields[level]
             wrong = [bank for bank in self._below(fields) if self._open.get(bank) != row]
             if wrong:

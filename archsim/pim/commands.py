@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from archsim.dram.traces import Command
 from archsim.errors import SimulationError
 from archsim.pim import kernel_layout as at
+from archsim.pim.segments import Nodes
 
 if TYPE_CHECKING:
     from archsim.pim.device import PimDevice
@@ -32,49 +33,53 @@ def trace(device: PimDevice, stream: Stream, run: PimRun) -> list[Command]:
     if run.log is None:
         raise SimulationError("the run kept no commands")
     names = [command.name for command in device.standard.commands]
-    nodes = _Nodes(device)
-    found = []
-    for clock, command, channel, number in run.log.tolist():
-        if number < 0:
-            scope = ALL if names[command] == "PREA" else -1 - number
-            fields: tuple[int, ...] = (scope, ALL, ALL, ALL, ALL, ALL)
-        else:
-            fields = nodes.fields(names[command], stream.requests[number].tolist())
-        found.append(Command(clock, names[command], fields, run.classes[channel]))
-    return found
+    fields = _Fields(device, stream)
+    return [
+        Command(
+            line[at.LOG_TICK],
+            names[line[at.LOG_COMMAND]],
+            fields.of(names[line[at.LOG_COMMAND]], line),
+            run.classes[line[at.LOG_CHANNEL]],
+        )
+        for line in run.log.tolist()
+    ]
 
 
-class _Nodes:
+class _Fields:
     """Turns nodes of a request back into fields."""
 
-    def __init__(self, device: PimDevice) -> None:
-        sizes = device.sizes
-        self._groups, self._banks = sizes.get("bankgroup", 1), sizes["bank"]
-        self._first_bank = (
-            1
-            + sizes.get("pseudochannel", 1)
-            + sizes.get("rank", 1)
-            + sizes.get("rank", 1) * self._groups
-        )
-        unit = device.unit
-        self._macs = {unit.mac, unit.activate, unit.precharge}
-        self._mac = unit.mac
-        self._activate = unit.activate
-        self._open = {"bank": 3, "bankgroup": 2, "buffer": 0}[unit.placement]
+    def __init__(self, device: PimDevice, stream: Stream) -> None:
+        self._nodes = Nodes(device)
+        self._keys = stream.key_places
+        depth = len(self._nodes.sizes)
+        self._depth = depth
+        self._spans = device.spans
+        self._rows = device.row_commands
+        self._opening = {row.activate: row.parts for row in device.row_commands.values()}
 
-    def fields(self, name: str, request: list[int]) -> tuple[int, ...]:
-        """Return the fields of a command that a request needed."""
-        bank = request[at.NODES + 3] - self._first_bank
-        groups, own = divmod(bank, self._banks)
-        rank, group = divmod(groups, self._groups)
-        place = [rank, group, own]
-        row = column = ALL
-        if name in self._macs:
-            for level in range(self._open):
+    def of(self, name: str, line: list[int]) -> tuple[int, ...]:
+        """Return the fields of a logged command."""
+        scope = line[at.LOG_SCOPE]
+        if scope >= 0:
+            place = [ALL] * self._depth
+            if name == "REFab" and self._nodes.names[0] == "pseudochannel":
+                place[0] = scope
+            return (*place, ALL, ALL)
+        nodes = line[at.LOG_NODE : at.LOG_NODE + self._depth]
+        if scope < ALL:
+            nodes = self._keys[-2 - scope].tolist()[: self._depth]
+        place = list(self._nodes.fields(nodes))
+        if self._opening.get(name, 1) > 1:
+            place[self._nodes.names.index("bankgroup")] = line[at.LOG_PART]
+        for level, name_of_level in enumerate(self._nodes.names):
+            if name_of_level in self._spans[name]:
                 place[level] = ALL
-            row = ALL if name not in (self._mac, self._activate) else request[at.ROW_NUMBER]
-            column = request[at.COLUMN_NUMBER] if name == self._mac else ALL
-        return (ALL, *place, row, column)
+        row = column = ALL
+        if name in self._opening or name in self._rows:
+            row = line[at.LOG_ROW]
+        if name in self._rows:
+            column = line[at.LOG_COLUMN]
+        return (*place, row, column)
 
 
 def command_text(device: PimDevice, commands: list[Command]) -> str:

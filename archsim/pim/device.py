@@ -15,8 +15,8 @@ from archsim.config.schema import key_paths, validate_model
 from archsim.dram.standard import Standard
 from archsim.dram.standard_loading import ROOT, Resolver
 from archsim.errors import ConfigError, nearest
-from archsim.pim.device_file import PimDeviceConfig
-from archsim.pim.vocabulary import PIM_MEANINGS
+from archsim.pim.device_file import PimDeviceConfig, RowCommandConfig
+from archsim.pim.vocabulary import PIM_MEANINGS, default_spans
 
 if TYPE_CHECKING:
     from archsim.config.document import Document
@@ -77,6 +77,24 @@ class PimDevice:
     def controller(self) -> PimControllerConfig:
         """Controller of a channel."""
         return self.config.controller
+
+    @cached_property
+    def row_commands(self) -> dict[str, RowCommandConfig]:
+        """Commands that need an open row, with the commands that open and close it."""
+        unit = self.unit
+        own = RowCommandConfig(
+            activate=unit.activate, precharge=unit.precharge, parts=unit.activations
+        )
+        return {**self.config.row_commands, unit.mac: own}
+
+    @cached_property
+    def spans(self) -> dict[str, frozenset[str]]:
+        """Levels of which each command addresses every node."""
+        given = self.config.spans
+        return {
+            name: frozenset(given[name]) if name in given else default_spans(name)
+            for name in self.config.commands
+        }
 
     @property
     def energy(self) -> BitEnergyConfig | None:

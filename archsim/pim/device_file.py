@@ -13,7 +13,7 @@ from archsim.config.schema import (
     PositiveInt,
     Real,
 )
-from archsim.dram.standard_file import CommandConfig, StandardConfig
+from archsim.dram.standard_file import CommandConfig, LevelName, StandardConfig
 from archsim.pim.vocabulary import PIM_MEANINGS, Placement
 
 PimCommandName = Annotated[str, Choice(tuple(PIM_MEANINGS))]
@@ -37,6 +37,8 @@ class UnitConfig(ConfigModel):
     """Opens the row for it."""
     precharge: PimCommandName
     """Closes the row again."""
+    activations: PositiveInt = 1
+    """Activations that open its row, one for each bank group; 1: one for all banks."""
 
 
 class MovesConfig(ConfigModel):
@@ -52,11 +54,33 @@ class MovesConfig(ConfigModel):
     """Starts the softmax unit."""
 
 
+class RowCommandConfig(ConfigModel):
+    """How the row of a command is opened and closed."""
+
+    activate: PimCommandName
+    """Opens it."""
+    precharge: PimCommandName
+    """Closes it."""
+    parts: PositiveInt = 1
+    """Activations that it takes, one for each bank group."""
+
+
 class PimControllerConfig(ConfigModel):
     """The controller of a channel."""
 
+    policy: Literal["first-ready", "in-order", "fenced"] = "first-ready"
+    """What is served next: the oldest ready request; the oldest; or column commands before
+    activations before precharges, with nothing passing a barrier."""
     queue: PositiveInt = 33
     """Requests that wait in a channel."""
+    alone: tuple[PimCommandName, ...] = ()
+    """Commands that share their tick with no other, not even on another bus."""
+    register_mode: tuple[PimCommandName, ...] = ()
+    """Commands for which registers must be accessible: a mode that others must not be in."""
+    switch: PimCommandName | None = None
+    """Changes that mode."""
+    host_waits: dict[PimCommandName, PositiveInt] = Field(default_factory=dict)
+    """Ticks from a command to the next that the host sends, where it waits for the answer."""
     refresh: Literal["all-bank", "none"] = "all-bank"
     """Whether scopes are refreshed every interval."""
     refresh_checks: Literal["all-levels", "channel"] = "all-levels"
@@ -84,6 +108,8 @@ class PimDeviceConfig(StandardConfig):
 
     commands: dict[PimCommandName, CommandConfig] = Field(min_length=4)
     """Commands."""
+    spans: dict[PimCommandName, tuple[LevelName, ...]] = Field(default_factory=dict)
+    """Levels of which a command addresses every node, where its name does not say so."""
     channels: PositiveInt
     """Channels of a stack or package."""
     mapping: Literal["attacc", "hbm-pim", "aim"] = "attacc"
@@ -92,6 +118,8 @@ class PimDeviceConfig(StandardConfig):
     """Stacks or packages that work side by side."""
     unit: UnitConfig
     """The multiply-accumulate units."""
+    row_commands: dict[PimCommandName, RowCommandConfig] = Field(default_factory=dict)
+    """Commands beside the unit's that need an open row."""
     moves: MovesConfig
     """Commands that move vectors."""
     controller: PimControllerConfig = PimControllerConfig()

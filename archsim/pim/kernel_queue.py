@@ -1,201 +1,157 @@
-"""The queue of a channel: what goes in, and which request is served next."""
+"""The queue of a channel: which request is served next, and what leaves."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
-
-from archsim.gpu.compiling import compiled
+from archsim.gpu.compiling import compiled_lean
 from archsim.pim import kernel_layout as at
-from archsim.pim.kernel_device import is_hit, issue, next_command, ready_at
+from archsim.pim.kernel_device import Grid, enter, issue, ready_at
 
-Grid: TypeAlias = NDArray[np.int64]
 _FAR = 1 << 62
-_ALIKE = at.ALIKE
+_ALONE = at.ALONE
 _BARRIER = at.BARRIER
+_BEGIN = at.BEGIN
+_BLOCKED = at.BLOCKED
+_BLOCKS = at.BLOCKS
 _BUS = at.BUS
-_COMMAND = at.COMMAND
-_FIRST = at.FIRST
+_COMMANDS = at.COMMANDS
+_ENTRY = at.ENTRY
+_FACTS = at.FACTS
+_FACT_COLUMNS = at.FACT_COLUMNS
+_GATE = at.GATE
+_HINT = at.HINT
+_HITS = at.HITS
+_IN_ORDER = at.SERVE_IN_ORDER
 _IS_CLOSING = at.IS_CLOSING
 _IS_OPENING = at.IS_OPENING
-_LAST = at.LAST
+_LENGTH_NOW = at.LENGTH_NOW
 _LEVELS = at.LEVELS
-_NODES = at.NODES
+_NEEDS = at.NEEDS
 _NONE = at.NONE
+_POLICY = at.POLICY
+_QUEUE = at.QUEUE
+_Q_COMMAND = at.Q_COMMAND
+_Q_HIT = at.Q_HIT
+_Q_NEED = at.Q_NEED
+_Q_NODE = at.Q_NODE
+_Q_RUN = at.Q_RUN
+_READY = at.READY
 
 
-@compiled
-def _awaited(
-    queues: Grid,
-    channel: int,
-    length: int,
-    requests: Grid,
-    number: int,
-    facts: Grid,
-    rows: Grid,
-    levels: int,
-) -> bool:
-    """Whether a queued request hits a row of the bank that a request addresses."""
-    bank = requests[number, _NODES + levels - 2]
-    for place in range(length):
-        other = queues[channel, place]
-        if place and requests[other, _ALIKE] and queues[channel, place - 1] == other - 1:
-            continue
-        if requests[other, _NODES + levels - 2] == bank and is_hit(
-            requests, other, facts, rows, channel
-        ):
-            return True
-    return False
+@compiled_lean
+def drop(table: Grid, memory: Grid, channel: int, place: int) -> None:
+    """Take an entry out of a queue; those before it move up."""
+    begin = memory[channel, _BEGIN]
+    first = _QUEUE + begin * _ENTRY
+    enter(table, memory, channel, first + place * _ENTRY, -1)
+    for at_word in range(first + (place + 1) * _ENTRY - 1, first + _ENTRY - 1, -1):
+        memory[channel, at_word] = memory[channel, at_word - _ENTRY]
+    memory[channel, _BEGIN] = begin + 1
+    memory[channel, _LENGTH_NOW] -= 1
 
 
-@compiled
-def _drop(
-    queues: Grid,
-    channel: int,
-    length: int,
-    place: int,
-) -> int:
-    """Take an entry out of a queue; return its new length."""
-    for later in range(place, length - 1):
-        queues[channel, later] = queues[channel, later + 1]
-    return length - 1
+@compiled_lean
+def drop_barrier(table: Grid, memory: Grid, channel: int, clock: int) -> None:
+    """Take a barrier away that has nothing before it."""
+    entry = _QUEUE + memory[channel, _BEGIN] * _ENTRY
+    if memory[channel, _LENGTH_NOW] and memory[channel, entry + _Q_COMMAND] == _BARRIER:
+        drop(table, memory, channel, 0)
+        memory[channel, _HINT] = clock + 1
 
 
-@compiled
-def _select(
-    queues: Grid,
-    channel: int,
-    length: int,
-    requests: Grid,
-    facts: Grid,
-    rows: Grid,
-    ready: Grid,
-    clock: int,
-    levels: int,
-    hints: Grid,
-) -> int:
+@compiled_lean
+def select(table: Grid, memory: Grid, channel: int, clock: int) -> int:
     """Return the place in the queue of the request to serve, minus one if none is legal.
 
     Requests alike that stand behind one another are looked at once. Where none is legal, the hint
     is the first tick at which distances allow one.
     """
-    last = queues[channel, 0]
-    command = next_command(requests, last, facts, rows, channel)
-    event = ready_at(requests, last, command, facts, ready, channel)
+    entry = _QUEUE + memory[channel, _BEGIN] * _ENTRY
+    if memory[channel, entry + _Q_COMMAND] == _BARRIER:
+        return 0
+    bound = _FAR
+    for command in range(table[_COMMANDS]):
+        if memory[channel, _NEEDS + command]:
+            bound = min(bound, memory[channel, _READY + command])
+    if bound > clock:
+        memory[channel, _HINT] = bound
+        return _NONE
+    event = ready_at(table, memory, channel, entry)
     if event <= clock:
         return 0
+    memory[channel, _HINT] = event
+    if table[_POLICY] == _IN_ORDER:
+        return _NONE
     behind = False
-    for place in range(1, length):
-        number = queues[channel, place]
-        alike = requests[number, _ALIKE] and number == last + 1
-        last = number
-        if alike:
+    last = _Q_NODE + table[_LEVELS] - 2
+    for place in range(1, memory[channel, _LENGTH_NOW]):
+        entry += _ENTRY
+        if memory[channel, entry + _Q_RUN] == memory[channel, entry - _ENTRY + _Q_RUN]:
             continue
-        if requests[number, _COMMAND] == _BARRIER:
+        need = memory[channel, entry + _Q_NEED]
+        if need == _BARRIER:
             behind = True
             continue
-        command = next_command(requests, number, facts, rows, channel)
-        if behind and not (facts[command, _IS_OPENING] or facts[command, _IS_CLOSING]):
+        facts = _FACTS + need * _FACT_COLUMNS
+        if behind and not (table[facts + _IS_OPENING] or table[facts + _IS_CLOSING]):
             continue
-        first = ready_at(requests, number, command, facts, ready, channel)
+        first = ready_at(table, memory, channel, entry)
         if first > clock:
             event = min(event, first)
-            continue
-        if command == requests[number, _COMMAND] and is_hit(requests, number, facts, rows, channel):
+        elif (
+            memory[channel, entry + _Q_HIT]
+            or not memory[channel, _HITS + memory[channel, entry + last]]
+        ):
             return place
-        if not _awaited(queues, channel, length, requests, number, facts, rows, levels):
-            return place
-    hints[channel] = event
-    return -1
+    memory[channel, _HINT] = event
+    return _NONE
 
 
-@compiled
+@compiled_lean
+def send(
+    table: Grid, memory: Grid, cursor: Grid, log: Grid, channel: int, place: int, clock: int
+) -> None:
+    """Send what an entry needs; it leaves if that was its own command."""
+    entry = _QUEUE + (memory[channel, _BEGIN] + place) * _ENTRY
+    own = memory[channel, entry + _Q_COMMAND]
+    if issue(table, memory, cursor, log, channel, entry, clock) == own:
+        blocks = table[_FACTS + own * _FACT_COLUMNS + _BLOCKS]
+        if blocks:
+            cursor[_BLOCKED] -= 1
+            cursor[_GATE] = max(cursor[_GATE], clock + blocks)
+        drop(table, memory, channel, place)
+
+
+@compiled_lean
 def serve(
-    queues: Grid,
-    lengths: Grid,
-    requests: Grid,
-    facts: Grid,
-    rows: Grid,
-    ready: Grid,
-    rules: Grid,
-    gaps: Grid,
-    clock: int,
-    numbers: Grid,
-    beside: int,
-    channel: int,
-    hints: Grid,
-) -> tuple[int, int]:
+    table: Grid, memory: Grid, cursor: Grid, log: Grid, channel: int, clock: int, beside: int
+) -> int:
     """Send one command from a queue, on another bus than `beside` if one was sent.
 
     Returns
     -------
-    tuple of int
-        The command, or minus one; the request. The hint says when to look again at the latest.
+    int
+        The command, or minus one. The hint says when to look again at the latest.
     """
-    length = lengths[channel]
-    if length and requests[queues[channel, 0], _COMMAND] == _BARRIER:
-        length = _drop(queues, channel, length, 0)
-        lengths[channel] = length
-        hints[channel] = clock + 1
-    if length == 0:
-        hints[channel] = _FAR
-        return _NONE, _NONE
-    if beside == _BARRIER:
-        return _NONE, _NONE
-    place = _select(
-        queues, channel, length, requests, facts, rows, ready, clock, numbers[_LEVELS], hints
-    )
+    drop_barrier(table, memory, channel, clock)
+    if memory[channel, _LENGTH_NOW] == 0:
+        memory[channel, _HINT] = _FAR
+        return _NONE
+    other = _FACTS + beside * _FACT_COLUMNS
+    if beside == _BARRIER or (beside >= 0 and table[other + _ALONE]):
+        return _NONE
+    place = select(table, memory, channel, clock)
     if place < 0:
-        return _NONE, _NONE
-    hints[channel] = clock + 1
-    number = queues[channel, place]
-    command = next_command(requests, number, facts, rows, channel)
-    if command == _BARRIER:
+        return _NONE
+    memory[channel, _HINT] = clock + 1
+    entry = _QUEUE + (memory[channel, _BEGIN] + place) * _ENTRY
+    need: int = memory[channel, entry + _Q_NEED]
+    if need == _BARRIER:
         if beside == _NONE:
-            lengths[channel] = _drop(queues, channel, length, place)
-            return _BARRIER, number
-        return _NONE, _NONE
-    if beside != _NONE and facts[beside, _BUS] == facts[command, _BUS]:
-        return _NONE, _NONE
-    issue(requests, number, command, facts, rows, ready, rules, gaps, clock, numbers, channel)
-    if command == requests[number, _COMMAND]:
-        lengths[channel] = _drop(queues, channel, length, place)
-    return command, number
-
-
-@compiled
-def feed(
-    requests: Grid,
-    queues: Grid,
-    lengths: Grid,
-    position: int,
-    channel: int,
-    room: int,
-) -> tuple[int, int, bool]:
-    """Put requests into queues in order until one is full.
-
-    Returns
-    -------
-    tuple
-        Request and channel where the stream stands, and whether a queue got something that is not
-        like its last entry.
-    """
-    fresh = False
-    while position < len(requests) and lengths[channel] < room:
-        length = lengths[channel]
-        if (
-            length == 0
-            or not requests[position, _ALIKE]
-            or queues[channel, length - 1] != position - 1
-        ):
-            fresh = True
-        queues[channel, length] = position
-        lengths[channel] = length + 1
-        channel += 1
-        if channel == requests[position, _LAST]:
-            position += 1
-            if position < len(requests):
-                channel = requests[position, _FIRST]
-    return position, channel, fresh
+            drop(table, memory, channel, place)
+            return _BARRIER
+        return _NONE
+    own = _FACTS + need * _FACT_COLUMNS
+    if beside != _NONE and (table[other + _BUS] == table[own + _BUS] or table[own + _ALONE]):
+        return _NONE
+    send(table, memory, cursor, log, channel, place, clock)
+    return need

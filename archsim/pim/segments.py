@@ -1,9 +1,12 @@
-"""Request streams as runs of like requests, written by mappings and expanded for the controller."""
+"""Request streams as runs of like requests, written by mappings and expanded in the controller."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from math import prod
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -27,6 +30,8 @@ ORDERS: Mapping[Placement, Order] = {
     "buffer": "rank-group",
 }
 """How MACs walk, by where the units stand."""
+
+ALL: int = -1
 
 
 class Place(NamedTuple):
@@ -71,6 +76,8 @@ class Moves:
         Channels that do this, from the first.
     start, stop
         Part of the list of (place, channel) pairs, channels fastest; `stop` None means all.
+    repeat
+        How often each place comes before the next.
     """
 
     command: str
@@ -78,6 +85,33 @@ class Moves:
     channels: int
     start: int = 0
     stop: int | None = None
+    repeat: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A command to consecutive columns from one of a row on, or so many times if it needs no row.
+
+    Attributes
+    ----------
+    command
+        Name.
+    place
+        Fields of the levels below the channel down to the bank; -1 stands for all.
+    row, column
+        Where it begins; it goes on in the next row.
+    count
+        How many.
+    channels
+        Channels that do this, from the first.
+    """
+
+    command: str
+    place: tuple[int, ...]
+    row: int
+    column: int
+    count: int
+    channels: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +119,7 @@ class Barrier:
     """Everything before issues before anything after, activations and precharges apart."""
 
 
-Segment = Macs | Moves | Barrier
+Segment = Macs | Moves | Access | Barrier
 BARRIER = Barrier()
 
 
@@ -95,21 +129,77 @@ class Stream:
 
     Attributes
     ----------
-    requests
-        int64[n, 11], see :mod:`archsim.pim.kernel_layout`; channel ranges, not classes.
+    runs
+        int64[n, 10], see :mod:`archsim.pim.kernel_layout`; channel ranges, not classes.
+    places
+        int64[k, 5]: places that the runs take.
     num_nodes
         Nodes of a channel.
     keys
         Row states of a channel.
+    key_places
+        int64[keys, 4]: nodes of the bank that stands for each.
     """
 
-    requests: NDArray[np.int64]
+    runs: NDArray[np.int64]
+    places: NDArray[np.int64]
     num_nodes: int
     keys: int
+    key_places: NDArray[np.int64]
+
+    @cached_property
+    def num_requests(self) -> int:
+        """Requests of all channels, barriers included."""
+        widths = self.runs[:, at.LAST] - self.runs[:, at.FIRST]
+        return int((widths * self.runs[:, at.COUNT]).sum())
+
+
+class Nodes:
+    """Nodes of a channel: levels below it down to the bank, outermost first.
+
+    Parameters
+    ----------
+    device
+        Levels.
+    """
+
+    def __init__(self, device: PimDevice) -> None:
+        levels = device.standard.levels[1 : device.standard.bank_level + 1]
+        self.names = tuple(level.name for level in levels)
+        self.sizes = tuple(level.size for level in levels)
+        firsts = [1]
+        for depth in range(len(self.sizes)):
+            firsts.append(firsts[-1] + prod(self.sizes[: depth + 1]))
+        self.firsts = tuple(firsts[:-1])
+        self.total = firsts[-1]
+
+    def path(self, fields: Sequence[int]) -> tuple[int, ...]:
+        """Return a node for each level; where fields say all, the first stands for them."""
+        found = []
+        flat = 0
+        for depth, value in enumerate(fields):
+            flat = flat * self.sizes[depth] + max(value, 0)
+            found.append(self.firsts[depth] + flat)
+        return tuple(found)
+
+    def fields(self, nodes: Sequence[int]) -> tuple[int, ...]:
+        """Return the field of each level of a path."""
+        found = []
+        parent = 0
+        for depth, node in enumerate(nodes):
+            flat = node - self.firsts[depth]
+            found.append(flat - parent * self.sizes[depth])
+            parent = flat
+        return tuple(found)
+
+    def of_place(self, place: Place) -> tuple[int, ...]:
+        """Return the path of a place, by the names of its fields."""
+        given = {"rank": place.rank, "bankgroup": place.group, "bank": place.bank}
+        return self.path([given.get(name, 0) for name in self.names])
 
 
 class StreamWriter:
-    """Expands segments for one device.
+    """Writes segments down for one device.
 
     Parameters
     ----------
@@ -117,121 +207,141 @@ class StreamWriter:
         Levels and commands.
     order
         How MACs walk; None for what suits the units.
+    by_bank
+        Whether rows of all banks open apart; False for as few states as MACs need.
     """
 
-    def __init__(self, device: PimDevice, order: Order | None = None) -> None:
+    def __init__(
+        self, device: PimDevice, order: Order | None = None, *, by_bank: bool = False
+    ) -> None:
         self._device = device
-        standard = device.standard
-        sizes = device.sizes
-        self._scopes = sizes.get("pseudochannel", 1)
-        self._ranks, self._groups, self._banks = (
-            sizes.get("rank", 1),
-            sizes.get("bankgroup", 1),
-            sizes["bank"],
-        )
-        first_rank = 1 + self._scopes
-        first_group = first_rank + self._ranks
-        first_bank = first_group + self._ranks * self._groups
-        self._first = (first_rank, first_group, first_bank)
-        self.num_nodes = first_bank + self._ranks * self._groups * self._banks
-        self._row_bytes = device.columns * standard.burst_bytes
-        self._mac = standard.command_id(device.unit.mac)
+        self._nodes = Nodes(device)
+        self._ids = {command.name: n for n, command in enumerate(device.standard.commands)}
+        self._burst = device.standard.burst_bytes
+        self._row_bytes = device.columns * self._burst
         self._order: Order = order or ORDERS[device.unit.placement]
-        self._mac_row = np.zeros(at.WIDTH, np.int64)
-        self._mac_row[at.COMMAND] = self._mac
-        zero = np.zeros(1, np.int64)
-        self._put_places(self._mac_row[np.newaxis], zero, zero, zero)
-        self._barrier = np.zeros((1, at.WIDTH), np.int64)
-        self._barrier[0, at.COMMAND] = at.BARRIER
-        self._barrier[0, at.LAST] = device.channels
-        self._known: dict[Segment, NDArray[np.int64]] = {}
+        self._places: list[tuple[int, ...]] = []
+        self._known: dict[object, int] = {}
+        self._keys = {path: n for n, path in enumerate(self._key_paths(by_bank))}
+        self._walk, self._walk_length, self._walk_repeat = self._mac_walk()
+        self._moves: dict[Moves, list[list[int]]] = {}
 
     @property
     def keys(self) -> int:
         """Row states of a channel that change apart."""
-        placement = self._device.unit.placement
-        if placement == "bank":
-            return 1
-        if placement == "bankgroup":
-            return self._banks
-        return self._ranks * self._groups * self._banks
+        return len(self._keys)
 
     def write(self, segments: Sequence[Segment]) -> Stream:
         """Return the requests of some segments."""
-        rows = np.concatenate([self._rows(segment) for segment in segments])
-        rows[0, at.ALIKE] = 0
-        rows[1:, at.ALIKE] = (rows[1:, : at.ALIKE] == rows[:-1, : at.ALIKE]).all(axis=1)
-        return Stream(rows, self.num_nodes, self.keys)
+        lines: list[list[int]] = []
+        for segment in segments:
+            if isinstance(segment, Macs):
+                lines.append(self._macs(segment))
+            elif isinstance(segment, Moves):
+                lines += self._of_moves(segment)
+            elif isinstance(segment, Access):
+                lines.append(self._access(segment))
+            else:
+                lines.append([at.BARRIER, 1, 0, 0, 1, 1, 0, 0, self._device.channels, 0])
+        runs = np.array([line for line in lines if line[at.COUNT]], np.int64)
+        places = np.zeros((max(1, len(self._places)), at.NODES + at.MAX_LEVELS), np.int64)
+        for number, place in enumerate(self._places):
+            places[number, : len(place)] = place
+        keys = np.zeros((len(self._keys), at.MAX_LEVELS), np.int64)
+        for number, nodes in enumerate(self._keys):
+            keys[number, : len(nodes)] = nodes
+        return Stream(runs.reshape(-1, at.WIDTH), places, self._nodes.total, len(self._keys), keys)
 
-    def _rows(self, segment: Segment) -> NDArray[np.int64]:
-        if isinstance(segment, Barrier):
-            return self._barrier
-        if isinstance(segment, Macs):
-            return self._mac_rows(segment)
-        found = self._known.get(segment)
+    def _key_paths(self, by_bank: bool) -> list[tuple[int, ...]]:
+        """Return the path of the bank that stands for each row state."""
+        ranges = [range(size) for size in self._nodes.sizes]
+        placement = self._device.unit.placement
+        if not (by_bank or self._device.config.mapping == "hbm-pim"):
+            if placement == "bank":
+                ranges = [range(1) for _ in ranges]
+            elif placement == "bankgroup":
+                ranges = [*(range(1) for _ in ranges[1:]), ranges[-1]]
+            elif self._nodes.names[0] == "pseudochannel":
+                ranges[0] = range(1)
+        return [self._nodes.path(fields) for fields in product(*ranges)]
+
+    def _key_of(self, path: tuple[int, ...]) -> int:
+        """Return the row state that the bank of a path has."""
+        return self._keys.get(path, 0)
+
+    def _pattern(self, name: object, places: Sequence[tuple[int, ...]]) -> int:
+        """Return where some places stand in the table; they are written there once."""
+        found = self._known.get(name)
         if found is None:
-            found = self._known[segment] = self._move_rows(segment)
+            found = self._known[name] = len(self._places)
+            self._places += places
         return found
 
-    def _mac_rows(self, segment: Macs) -> NDArray[np.int64]:
-        index = np.arange(segment.start, segment.start + segment.count)
-        columns = self._device.columns
-        burst = self._device.standard.burst_bytes
-        rows = np.empty((segment.count, at.WIDTH), np.int64)
-        rows[:] = self._mac_row
-        rows[:, at.LAST] = segment.channels
+    def _mac_walk(self) -> tuple[int, int, int]:
+        sizes = dict(zip(self._nodes.names, self._nodes.sizes, strict=True))
+        ranks, groups, banks = sizes.get("rank", 1), sizes.get("bankgroup", 1), sizes["bank"]
         if self._order == "column":
-            index += segment.base_bytes // burst
-            rows[:, at.ROW_NUMBER] = index // columns
-            rows[:, at.COLUMN_NUMBER] = index % columns
-            return rows
-        zero = np.zeros_like(index)
-        first_row = segment.base_bytes // self._row_bytes
-        if self._order == "bank":
-            whole = index // columns
-            bank, rank, group = whole % self._banks, zero, zero
-            rows[:, at.ROW_NUMBER] = whole // self._banks + first_row
-            rows[:, at.COLUMN_NUMBER] = index % columns
+            walk = [Place(0, 0, 0)]
+            repeat = 1
+        elif self._order == "bank":
+            walk = [Place(0, 0, bank) for bank in range(banks)]
+            repeat = self._device.columns
         else:
-            per_round = self._ranks * self._groups
-            rank, group = index % per_round // self._groups, index % self._groups
-            bank = index // per_round % self._banks
-            column = index // (per_round * self._banks)
-            rows[:, at.ROW_NUMBER] = column // columns + first_row
-            rows[:, at.COLUMN_NUMBER] = column % columns
-        self._put_places(rows, rank, group, bank)
-        rows[:, at.KEY] = bank
-        if self._order == "rank-group":
-            rows[:, at.KEY] = rows[:, at.NODES + 3] - self._first[2]
-        return rows
+            walk = [
+                Place(rank, group, bank)
+                for bank in range(banks)
+                for rank in range(ranks)
+                for group in range(groups)
+            ]
+            repeat = 1
+        paths = [self._nodes.of_place(place) for place in walk]
+        return (
+            self._pattern("macs", [(self._key_of(path), *path) for path in paths]),
+            len(walk),
+            repeat,
+        )
 
-    def _move_rows(self, segment: Moves) -> NDArray[np.int64]:
-        channels = segment.channels
-        total = len(segment.places) * channels
+    def _macs(self, segment: Macs) -> list[int]:
+        start, row = segment.start, segment.base_bytes // self._row_bytes
+        period = self._walk_length * self._walk_repeat
+        if self._order == "column":
+            start += segment.base_bytes // self._burst
+            row = 0
+            period = self._device.columns
+        return [
+            *(self._ids[self._device.unit.mac], segment.count, start),
+            *(self._walk, self._walk_length, self._walk_repeat, row),
+            *(0, segment.channels, period),
+        ]
+
+    def _of_moves(self, segment: Moves) -> list[list[int]]:
+        found = self._moves.get(segment)
+        if found is None:
+            found = self._moves[segment] = self._written_moves(segment)
+        return found
+
+    def _written_moves(self, segment: Moves) -> list[list[int]]:
+        channels, command = segment.channels, self._ids[segment.command]
+        total = len(segment.places) * segment.repeat * channels
         start = min(segment.start, total)
         stop = total if segment.stop is None else min(segment.stop, total)
-        first, last = start // channels, -(-stop // channels)
-        if stop <= start:
-            return np.empty((0, at.WIDTH), np.int64)
-        places = np.array(segment.places[first:last], np.int64)
-        rows = np.zeros((last - first, at.WIDTH), np.int64)
-        rows[:, at.COMMAND] = self._device.standard.command_id(segment.command)
-        rows[:, at.LAST] = channels
-        rows[0, at.FIRST] = start - first * channels
-        rows[-1, at.LAST] = stop - (last - 1) * channels
-        self._put_places(rows, places[:, 0], places[:, 1], places[:, 2])
-        return rows
+        paths = [(0, *self._nodes.of_place(place)) for place in segment.places]
+        pattern = self._pattern(segment.places, paths)
+        places = (pattern, len(paths), segment.repeat)
+        lines = []
+        while start < stop:
+            at_place, channel = divmod(start, channels)
+            whole = (stop - start) // channels if channel == 0 else 0
+            last = channels if whole else min(channels, channel + stop - start)
+            count = max(whole, 1)
+            lines.append([command, count, at_place, *places, 0, channel, last, 0])
+            start += count * (last - channel)
+        return lines
 
-    def _put_places(
-        self,
-        rows: NDArray[np.int64],
-        rank: NDArray[np.int64],
-        group: NDArray[np.int64],
-        bank: NDArray[np.int64],
-    ) -> None:
-        first_rank, first_group, first_bank = self._first
-        groups = rank * self._groups + group
-        rows[:, at.NODES] = 1
-        rows[:, at.NODES + 1] = first_rank + rank
-        rows[:, at.NODES + 2] = first_group + groups
-        rows[:, at.NODES + 3] = first_bank + groups * self._banks + bank
+    def _access(self, segment: Access) -> list[int]:
+        path = self._nodes.path(segment.place)
+        pattern = self._pattern(segment.place, [(self._key_of(path), *path)])
+        return [
+            *(self._ids[segment.command], segment.count, segment.column, pattern, 1, 1),
+            *(segment.row, 0, segment.channels, 1),
+        ]

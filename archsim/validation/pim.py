@@ -72,9 +72,7 @@ def _segments(row: Row, device: PimDevice, kind: str) -> list[Segment]:
     if kind == "attention":
         heads = row.integer("nhead", minimum=1)
         room = max(4096, first)
-        return attacc.attention(
-            device, first, second, heads, element, room, one_value_room=True, drop_rest=True
-        )
+        return attacc.attention(device, first, second, heads, element, room, published=True)
     if kind == "gemv":
         return attacc.gemv(device, first, second, element)
     name, _, channels = kind.partition("_stream_")
