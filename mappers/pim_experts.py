@@ -125,7 +125,7 @@ def both(
         if kernel not in calls:
             phases.append(kernel.phase(other.gpu))
         elif kernel is calls[0]:
-            phases.append(_together(split, groups, [k.phase(other.gpu) for k in calls]))
+            phases.append(_together(pim, split, groups, [k.phase(other.gpu) for k in calls]))
     note = (
         f"{split.in_memory} of {split.experts} experts in memory ({split.memory_ps / 1e6:.4g} us), "
         f"the others on the processor ({split.processor_ps / 1e6:.4g} us), at once"
@@ -159,7 +159,9 @@ def _groups(pim: PimMachine, cascade: Cascade, context: MapContext) -> list[Grou
     ]
 
 
-def _together(split: Split, groups: Sequence[Group], calls: Sequence[Phase]) -> Phase:
+def _together(
+    pim: PimMachine, split: Split, groups: Sequence[Group], calls: Sequence[Phase]
+) -> Phase:
     """Return both sides as one phase, with their shares of the actions."""
     tally = Tally()
     left = split.in_memory
@@ -171,8 +173,14 @@ def _together(split: Split, groups: Sequence[Group], calls: Sequence[Phase]) -> 
     for phase in calls:
         _include(tally, phase.tally, split.experts - split.in_memory, split.experts)
     tally.busy_ps = {name: min(busy, split.time_ps) for name, busy in tally.busy_ps.items()}
-    cause = "bandwidth" if split.memory_ps >= split.processor_ps else calls[0].cause
-    return Phase("experts", split.time_ps, cause, tally)
+    if split.memory_ps >= split.processor_ps:
+        text = pim.units.time_expr(split.memory_ps)
+        return Phase("experts", split.time_ps, "bandwidth", tally, text)
+    texts = [phase.time_expr for phase in calls]
+    whole = " + ".join(f"({text})" for text in texts if text is not None)
+    share = (split.experts - split.in_memory) / split.experts
+    scaled = None if None in texts else f"{share!r} * ({whole})"
+    return Phase("experts", split.time_ps, calls[0].cause, tally, scaled)
 
 
 def _include(tally: Tally, part: Tally, taken: int, of: int) -> None:

@@ -140,6 +140,8 @@ def operation_cost(device: PimDevice, operation: Operation) -> PimCost | Infeasi
         what = "gemv" if isinstance(operation, Gemv) else "attention"
         return Infeasible(f"kernel for {what}", 1, 0, "kernel", error.message)
     stretch = _stretch(device, plain)
+    if not exact:
+        raw = replace(raw, time_ps=max(raw.time_ps, raw.plain_ps * stretch))
     standard, unit, moves = device.standard, device.unit, device.moves
     burst = standard.burst_bytes
     opened = raw.commands.get(unit.activate, 0) * device.banks_per_mac * burst * device.columns

@@ -80,8 +80,8 @@ class PimUnits(Component):
     vectors: PositiveInt = 1
     """Vectors that are multiplied with a column that was read once."""
     buffers: Literal["channel", "die"] = "channel"
-    """Where further vectors wait: in buffers of each channel, which its commands fill one after the
-    other, or in two on the logic die, filled through the memory's interface while units multiply."""
+    """Where further vectors wait: in buffers of each channel, which its commands fill one by one,
+    or in two on the logic die, filled through the memory's interface while units multiply."""
     timings: dict[str, PositiveInt] = Field(default_factory=dict)
     """Distances of the device to replace, in cycles."""
     softmax: Literal["stack", "vector"] = "stack"
