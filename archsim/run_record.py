@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
 _Key = TypeVar("_Key", bound=Hashable)
 
+MORE_IS_BETTER = frozenset(
+    {"bandwidth", "network_bandwidth", "bytes_per_cycle", "capacity", "count", "power_cap"}
+)
+"""Last words of paths of which more is an improvement, whatever a run makes of it."""
+
 NOTABLE_ROUNDING = 1e-5
 """Relative rounding of a clock period from which it is reported."""
 
@@ -200,7 +205,7 @@ class RunRecord:
             seed=self.seed,
             latency_s=latency_s,
             ttft_s=prefill.latency_s if prefill and generates else None,
-            tbt_s=decode.latency_s / decode.num_steps if decode else None,
+            tbt_s=decode.latency_s / (decode.num_tokens // self.whole.batch) if decode else None,
             tokens_per_s=self._tokens_per_s(phases),
             phases=phases,
             energy_j=energy_j,
@@ -232,7 +237,9 @@ class RunRecord:
         bound = reduce(add, (item.bound for item in items))
         ran = self.fidelity != "roofline"
         energy = totals.energy(self.machine) if ran else None
-        tokens = self.whole.batch * (self.workload.context if name == "prefill" else len(items))
+        # A step makes as many tokens as it verifies, but no more than are wanted.
+        made = self.workload.new_tokens - (self.workload.phase == "generate")
+        tokens = self.whole.batch * (self.workload.context if name == "prefill" else made)
         if name == "mixed":
             tokens = self.whole.context
         return Phase(
@@ -344,12 +351,17 @@ class RunRecord:
         }
 
     def _sensitivities(self, totals: Totals) -> dict[str, float]:
-        """Relative gain in latency per relative improvement, for paths that matter at all."""
-        found = {
-            path: abs(slope * self.machine.value(path) / totals.latency_ps)
-            for path, slope in totals.slopes_ps.items()
-        }
-        return {path: value for path, value in found.items() if value > 0}
+        """Relative gain in latency per relative improvement, for paths that matter at all.
+
+        An improvement is what shortens the run, except of :data:`MORE_IS_BETTER`: where more of
+        that takes longer, the gain is negative.
+        """
+        found = {}
+        for path, slope in totals.slopes_ps.items():
+            gain = -slope * self.machine.value(path) / totals.latency_ps
+            more = path.rpartition(".")[2] in MORE_IS_BETTER or path.startswith("hardware.clocks.")
+            found[path] = gain if more else abs(gain)
+        return {path: value for path, value in found.items() if value}
 
     def _roofline(self, bound: Bound) -> Roofline:
         bandwidth = bound_bytes_per_s(self.machine, bound.level)
@@ -371,6 +383,8 @@ class RunRecord:
         yield from said(self.parallel, machine.config.devices.link or "")
         if self.ignore_capacity:
             yield f"the capacity of {machine.outermost} is ignored"
+        if self.workload.draft_tokens:
+            yield "every drafted token is accepted; making the drafts takes no time"
         if self.workload.sparsity:
             yield (
                 f"weights keep {self.workload.sparsity}: the rest is neither stored nor moved, but "

@@ -78,7 +78,7 @@ class GpuMapping:
             phase = kernel.phase(self.gpu)
             phases.append(
                 Phase(
-                    f"{phase.name}/{number}",
+                    f"{number}/{phase.name}",
                     phase.time_ps,
                     phase.cause,
                     phase.tally,

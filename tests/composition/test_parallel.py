@@ -116,12 +116,14 @@ def test_more_devices_than_a_domain_talk_over_the_network():
     assert path not in rack.sensitivities
 
 
-def test_a_hand_over_between_nodes_takes_longer_than_one_within():
-    within = run(phase="decode", context=64, parallel="pp=2").latency_s
-    between = run(phase="decode", context=64, parallel="tp=8,pp=2").latency_s
-    alone = run(phase="decode", context=64, parallel="tp=8").latency_s
-    assert between - alone > 25e-6
-    assert within - run(phase="decode", context=64).latency_s < 25e-6
+def test_a_hand_over_between_nodes_goes_over_the_network():
+    path = "hardware.components.interconnect.network_bandwidth"
+    within = run(phase="prefill", context=512, parallel="pp=2")
+    between = run(phase="prefill", context=512, parallel="tp=8,pp=2")
+    alone = run(phase="prefill", context=512, parallel="tp=8")
+    assert path not in within.sensitivities
+    assert path in between.sensitivities
+    assert between.latency_s - alone.latency_s > 30e-6
 
 
 @pytest.mark.parametrize(
