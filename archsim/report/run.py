@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -87,8 +87,25 @@ def sizes(result: Result) -> list[str]:
         words = [f"requests {_chosen(result, 'batch')}", f"positions {_chosen(result, 'context')}"]
     if _chosen(result, "phase") == "generate":
         words.append(f"new tokens {_chosen(result, 'new_tokens')}")
+    words += [f"{word} {_chosen(result, key)}" for key, word in _EXTRAS.items() if _on(result, key)]
+    if _on(result, "dequantise"):
+        words.append("dequantised")
     precision = _chosen(result, "precision")
     return [*words, precision] if precision else words
+
+
+_EXTRAS: Final = {
+    "history": "history",
+    "draft_tokens": "drafts",
+    "adapters": "adapters",
+    "sparsity": "sparsity",
+    "sampled": "sampled of",
+}
+"""Options of a workload that are named where they are in use, and how."""
+
+
+def _on(result: Result, key: str) -> bool:
+    return _chosen(result, key) not in ("", "0", "False")
 
 
 def _chosen(result: Result, key: str) -> str:
