@@ -39,6 +39,9 @@ Requests = Annotated[
 Continuous = Annotated[
     bool, typer.Option("--continuous", help="Requests join one by one, prompts beside decoding.")
 ]
+Spread = Annotated[
+    str, typer.Option(help="Prompts: equal, or exponential with --context as their mean.")
+]
 Deal = Annotated[
     str | None, typer.Option(help="Heads or requests to channels: round-robin or longest-first.")
 ]
@@ -68,6 +71,7 @@ def system(
     slo: Slo = None,
     requests: Requests = None,
     continuous: Continuous = False,
+    spread: Spread = "equal",
     deal: Deal = None,
     precision: Precision = "",
     baseline: Baseline = None,
@@ -89,6 +93,7 @@ def system(
         slo=slo,
         requests=requests,
         continuous=continuous,
+        spread=spread,
     )
     chosen = [*(overrides or []), *([] if deal is None else [f"hardware.homes.deal={deal}"])]
     with progress_bar("steps") as report:

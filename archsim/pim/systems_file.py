@@ -18,6 +18,7 @@ from archsim.config.schema import (
     Bandwidth,
     ConfigModel,
     Duration,
+    Frequency,
     NonNegativeFloat,
     PositiveByteSize,
     PositiveFloat,
@@ -115,6 +116,29 @@ class WriteConfig(ConfigModel):
     """``channel-major``: elements of a token's value lie in as many rows as there are elements."""
 
 
+class TilesConfig(ConfigModel):
+    """Attention tile by tile: a row in each bank of a channel, opened, multiplied, closed."""
+
+    source: str | None = None
+    """Where the numbers are from."""
+    banks: PositiveInt
+    """Banks of a channel that work at once."""
+    row_elements: PositiveInt
+    """Elements of a row."""
+    lanes: PositiveInt
+    """Elements of a column access."""
+    vector_s: Duration = Field(alias="vector")
+    """Write of a row of the vector to the buffers."""
+    open_s: Duration = Field(alias="open")
+    """Activation of all banks, a few at a time, to the first column access."""
+    column_s: Duration = Field(alias="column")
+    """A column access of all banks."""
+    close_s: Duration = Field(alias="close")
+    """Precharge."""
+    refresh: PositiveFraction
+    """Share of the time that refreshes leave."""
+
+
 class PimConfig(ConfigModel):
     """Stacks or packages with multipliers."""
 
@@ -124,6 +148,8 @@ class PimConfig(ConfigModel):
     """Computing memory whose commands time attention; None: bandwidth and lanes do."""
     blocks: str | None = None
     """GDDR6-AiM device whose instruction times stand for the bandwidth of whole blocks."""
+    tiles: TilesConfig | None = None
+    """Tiles that time attention in place of the bandwidth."""
     stacks: PositiveInt
     """Stacks or packages in all."""
     channels: PositiveInt
@@ -150,6 +176,23 @@ class PimConfig(ConfigModel):
     """Writes of keys and values."""
     background_w: Power = Field(alias="background_power", default=0.0)
     """Standby and refresh of a stack; part of the static energy."""
+
+
+class AsicConfig(ConfigModel):
+    """An ASIC that computes what banks cannot; it and the banks take turns."""
+
+    source: str | None = None
+    """Where the numbers are from."""
+    adders: PositiveInt
+    """Additions a cycle."""
+    multipliers: PositiveInt
+    """Multiplications a cycle."""
+    clock_hz: Frequency = Field(alias="clock")
+    """Clock."""
+    row_elements: PositiveInt
+    """Elements of a bank's row, the widest product without partial sums."""
+    power_w: Power = Field(alias="power", default=0.0)
+    """While it works."""
 
 
 class CxlConfig(ConfigModel):
@@ -210,6 +253,8 @@ class SystemConfig(ConfigModel):
     """Processors; None: memories alone."""
     pim: PimConfig | None = None
     """Computing memory; None: processors alone."""
+    asic: AsicConfig | None = None
+    """Softmax, norms and activations of systems without processors."""
     cxl: CxlConfig | None = None
     """Links of whole blocks on devices."""
     homes: HomesConfig

@@ -16,6 +16,8 @@ MAX_TOKENS: Final = GRID[-1]
 """Longest request at its end."""
 
 
+SPREADS: Final = ("equal", "exponential")
+"""How prompts of a batch differ."""
 CONTEXT: Final = 2048
 NEW_TOKENS: Final = 128
 """Prompt and new tokens where nothing is said."""
@@ -29,6 +31,7 @@ def job_options(
     slo: str | float | None = None,
     requests: Path | None = None,
     continuous: bool = False,
+    spread: str = "equal",
 ) -> Job:
     """Return a job of checked options.
 
@@ -42,6 +45,8 @@ def job_options(
         CSV with a column ``tokens``.
     continuous
         Whether requests join and leave one by one.
+    spread
+        ``equal`` or ``exponential`` prompts.
 
     Raises
     ------
@@ -72,7 +77,11 @@ def job_options(
         )
     if continuous and lengths is not None:
         raise ConfigError("excludes --requests: all requests are alike", path="--continuous")
-    return Job(context, new_tokens, batch, limit, lengths, continuous)
+    if spread not in SPREADS:
+        raise ConfigError("is no spread", path="--spread", given=spread, allowed=SPREADS)
+    if spread != "equal" and (continuous or lengths is not None):
+        raise ConfigError("excludes --continuous and --requests", path="--spread", given=spread)
+    return Job(context, new_tokens, batch, limit, lengths, continuous, spread)
 
 
 def _limit(slo: str | float) -> float:

@@ -16,7 +16,7 @@ from archsim.units import PS_PER_S
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from archsim.pim.systems_file import PimConfig
+    from archsim.pim.systems_file import PimConfig, TilesConfig
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -149,3 +149,31 @@ def head_seconds(
     if pim.device is not None:
         return group * command_seconds(pim.device, lengths, head_size, element_bytes)
     return law_seconds(pim, lengths, head_size, group, element_bytes)
+
+
+def tile_seconds(tiles: TilesConfig, lengths: Ints, heads: int, head_size: int) -> Floats:
+    """Return seconds that a request of each length holds a channel, tile by tile.
+
+    Keys of all heads lie side by side, a token in each bank; values dimension by dimension, a head
+    after the other, in rows that short requests leave partly empty (casys-kaist/NeuPIMs, estimate
+    of a request's attention, read).
+
+    Parameters
+    ----------
+    tiles
+        Banks and durations.
+    lengths
+        int64[requests].
+    heads, head_size
+        Key-value heads on the device, and elements of each.
+    """
+    key_rows = -(-heads * head_size // tiles.row_elements)
+    value_rows = -(-lengths // tiles.row_elements)
+    key_tiles = -(-lengths // tiles.banks) * key_rows
+    value_tiles = -(-head_size // tiles.banks) * value_rows * heads
+    used = np.minimum(lengths, tiles.row_elements)
+    whole = tiles.open_s + tiles.close_s
+    key = whole + tiles.column_s * (tiles.row_elements // tiles.lanes + 1)
+    value = whole + tiles.column_s * (-(-used // tiles.lanes) + 1)
+    vectors = (key_rows + value_rows * heads) * tiles.vector_s
+    return np.asarray((key_tiles * key + value_tiles * value + vectors) / tiles.refresh, np.float64)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 import archsim
 from archsim.config.hashing import content_hash
 from archsim.mapping import Infeasible
+from archsim.pim.systems_asic import moved_bytes, row_hits
 from archsim.pim.systems_file import load_system, without_pim
 from archsim.pim.systems_model import find_model
 from archsim.pim.systems_run import Job, Report, Served, serve
@@ -128,8 +129,23 @@ def job_numbers(
         "capacity_bytes": found.room_bytes,
         "weight_bytes": model.stored_bytes,
         "steps_computed": found.steps,
+        **_mapping(system, model, found),
         "assumptions": [*(CONTINUOUS if found.prefill_s == 0 else ASSUMPTIONS), *system.notes],
         "warnings": [],
+    }
+
+
+def _mapping(system: SystemConfig, model: ServedModel, found: Served) -> dict[str, Json]:
+    """Return how an ASIC's banks are used: rows, and bytes moved against those of the weights."""
+    if system.asic is None or system.pim is None:
+        return {}
+    moved = moved_bytes(system.pim, model, found.context + found.new_tokens // 2)
+    return {
+        "mapping": {
+            "row_hits": row_hits(system.asic, model),
+            "moved_bytes": moved,
+            "moved_less": model.stored_bytes / moved,
+        }
     }
 
 

@@ -46,6 +46,9 @@ class Job:
     continuous
         Whether requests join and leave one by one, so that prompts are processed in stages with
         decoding requests at all points of their generation; else all start and end together.
+    spread
+        ``equal`` prompts, or ``exponential`` ones with the same mean: the middles of equal shares
+        of that distribution, in an order drawn with a fixed seed. A stand-in for traces.
     """
 
     context: int
@@ -54,6 +57,7 @@ class Job:
     slo_s: float | None = None
     lengths: tuple[int, ...] | None = None
     continuous: bool = False
+    spread: str = "equal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class Served:
         Requests of a stage, and stages that work at once.
     largest_batch
         Most requests of a stage under capacity and limit; None for unequal requests.
+    context, new_tokens
+        Mean prompt, and tokens made of each request.
     latency_s
         Time of all new tokens.
     slowest_step_s, median_step_s
@@ -95,6 +101,7 @@ class Served:
     batch: int
     stages: int
     largest_batch: int | None
+    context: int
     new_tokens: int
     latency_s: float
     slowest_step_s: float
@@ -180,6 +187,7 @@ def serve(
         batch=len(starts),
         stages=system.stages,
         largest_batch=most,
+        context=round(float(starts.mean())),
         new_tokens=job.new_tokens,
         latency_s=latency,
         slowest_step_s=last.latency_s,
@@ -278,8 +286,30 @@ def _batch(
     if isinstance(most, Infeasible):
         return most
     batch = job.batch or (1 if system.xpu is None else most)
-    fits = _fits(system, model, batch * (job.context + job.new_tokens), batch)
-    return (np.full(batch, job.context, np.int64), most) if fits is None else fits
+    starts = spread_prompts(job.context, batch, job.spread)
+    fits = _fits(system, model, int(starts.sum()) + batch * job.new_tokens, batch)
+    return (starts, most) if fits is None else fits
+
+
+def spread_prompts(mean: int, batch: int, spread: str) -> Ints:
+    """Return the prompts of a batch: all equal, or exponential with the given mean.
+
+    Parameters
+    ----------
+    mean, batch
+        Tokens and requests.
+    spread
+        ``equal`` or ``exponential``.
+
+    Returns
+    -------
+    int64[batch]
+    """
+    if spread == "equal":
+        return np.full(batch, mean, np.int64)
+    middles = (np.arange(batch) + 0.5) / batch
+    lengths = np.maximum(1, np.round(-np.log1p(-middles) * mean)).astype(np.int64)
+    return lengths[np.random.default_rng(0).permutation(batch)]
 
 
 def _fits(system: SystemConfig, model: ServedModel, tokens: int, batch: int) -> Infeasible | None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from archsim.pim.systems_asic import asic_s
 from archsim.pim.systems_cent import block_parts_s, check_model, layout
 from archsim.pim.systems_cent_energy import token_joules
 from archsim.pim.systems_moe import run_experts
-from archsim.pim.systems_place import head_seconds, loads
+from archsim.pim.systems_place import head_seconds, loads, tile_seconds
 from archsim.pim.systems_sides import Sides, all_reduce_s, vector_kernels_s
 from archsim.pim.systems_waves import wave_share, weights_share
 
@@ -156,6 +157,10 @@ def step(
     where["elementwise"] = "xpu" if system.xpu is not None else "asic"
     parts["collectives"] = _collectives(system, model, stage.rows, tally)
     parts["elementwise"] = model.layers * stage.rows * system.vector_s_per_layer
+    if system.asic is not None:
+        tokens, counts = np.unique(lengths, return_counts=True)
+        each = [asic_s(system.asic, model, int(length)) for length in tokens]
+        parts["elementwise"] += model.layers * float(np.dot(counts, each))
     if system.xpu is not None:
         parts["host"] = model.layers * system.xpu.layer_overhead_s
         parts["elementwise"] += model.layers * vector_kernels_s(system.xpu, model, stage.rows)
@@ -166,9 +171,8 @@ def step(
         hidden += min(parts["prompt attention"], parts["attention"])
     if on_pim and system.homes.overlap == "halves" and len(lengths) > 1 and not prompts:
         return _halves(system, model, lengths, parts, tally, where, imbalance)
-    return Step(
-        parts, hidden, _energy(system, tally), where, imbalance, len(lengths), system.stages
-    )
+    energy = _energy(system, tally, parts["elementwise"])
+    return Step(parts, hidden, energy, where, imbalance, len(lengths), system.stages)
 
 
 def _blocks(system: SystemConfig, model: ServedModel, lengths: Ints) -> Step:
@@ -221,6 +225,10 @@ def _on_channels(
     devices = max(1, devices // system.stages)
     places = max(1, pim.stacks * pim.channels // (devices * system.stages))
     heads = -(-model.kv_heads // devices)
+    if pim.tiles is not None:
+        items = tile_seconds(pim.tiles, lengths, heads, model.head_size) * model.group
+        found = loads(items, places, system.homes.deal)
+        return float(found.max()), float(found.max() / found.mean())
     each = head_seconds(pim, lengths, model.head_size, model.group, model.cache_bytes)
     items = each * heads if system.homes.item == "request" else np.repeat(each, heads)
     found = loads(items, places, system.homes.deal)
@@ -378,7 +386,7 @@ def _halves(
     return Step(parts, hidden, energy, where, worst, len(lengths), system.stages)
 
 
-def _energy(system: SystemConfig, tally: _Tally) -> dict[str, float]:
+def _energy(system: SystemConfig, tally: _Tally, asic_busy_s: float = 0.0) -> dict[str, float]:
     """Return the dynamic energy, J."""
     found = {"links": tally.link_bytes * BITS * system.link_pj_per_bit * 1e-12}
     for side, part in (("xpu", system.xpu), ("pim", system.pim)):
@@ -386,4 +394,6 @@ def _energy(system: SystemConfig, tally: _Tally) -> dict[str, float]:
         compute = part.compute_pj_per_flop if part is not None else 0.0
         found[f"{side} memory"] = tally.bytes_of[side] * BITS * access * 1e-12
         found[f"{side} compute"] = tally.flops_of[side] * compute * 1e-12
+    if system.asic is not None:
+        found["asic"] = asic_busy_s * system.asic.power_w
     return found

@@ -61,6 +61,8 @@ class RunOptions(ConfigModel):
     """pim: system to compare with."""
     continuous: bool = False
     """pim: requests join and leave one by one, prompts beside decoding."""
+    spread: str = "equal"
+    """pim: equal prompts, or exponential ones."""
     op: str | None = None
     """pim: gemv or attention on a device, or product on a system, in place of a model."""
     columns: PositiveInt | None = None

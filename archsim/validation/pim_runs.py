@@ -35,6 +35,7 @@ def system_numbers(run: ClaimRun) -> Json:
         new_tokens=NEW_TOKENS if options.new_tokens is None else options.new_tokens,
         slo=options.slo,
         continuous=options.continuous,
+        spread=options.spread,
     )
     return system_record(
         run.config or "",
