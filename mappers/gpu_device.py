@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from archsim.components.dram import BoundDram
 from archsim.components.gpu import BoundGpuL2, BoundGpuLink, BoundGpuSm
 from archsim.gpu.device import GpuDevice
+from archsim.gpu.naming import gpu_id
 
 if TYPE_CHECKING:
     from archsim.components.base import BoundComponent
@@ -92,7 +93,7 @@ def gpu_machine(machine: Machine) -> GpuMachine | str:
     if sm is None or l2 is None or memory is None or link is None:
         return "is no GPU: it needs a gpu-sm, a gpu-l2, a dram and a gpu-link"
     device = GpuDevice(
-        name=machine.name,
+        name=gpu_id(machine.name) or machine.name,
         sm=sm.sm,
         l2=l2.l2,
         memory=memory.config,

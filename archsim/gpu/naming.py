@@ -6,7 +6,14 @@ import re
 from typing import Final
 
 ALIASES: Final = {
-    "a100-80g-sxm": ("A100-SXM-80GB", "A100-SXM4-80GB", "A100-SXM", "A100-80GB", "A100"),
+    "a100-80g-sxm": (
+        "A100-SXM-80GB",
+        "A100-SXM4-80GB",
+        "A100-SXM",
+        "A100-80GB",
+        "A100",
+        "DGX-A100",
+    ),
     "a100-40g-sxm": ("A100-SXM-40GB", "A100-SXM4-40GB", "A100-40GB"),
     "a100-80g-pcie": ("A100-PCIe-80GB", "A100-80GB-PCIe"),
     "a100-40g-pcie": ("A100-PCIe-40GB", "A100-PCIe"),
@@ -14,11 +21,12 @@ ALIASES: Final = {
     "a6000": ("RTX-A6000", "A6000-48GB"),
     "h100-sxm": (
         *("H100-SXM-80GB", "H100-SXM5", "H100-SXM5-80GB", "H100-80GB", "H100-80GB-HBM3", "H100"),
+        "DGX-H100",
     ),
     "h100-pcie": ("H100-PCIe-80GB",),
-    "h200-sxm": ("H200", "H200-SXM-141GB", "H200-141GB"),
+    "h200-sxm": ("H200", "H200-SXM-141GB", "H200-141GB", "DGX-H200"),
     "gh200": ("GH200-96GB", "GH200-SXM", "GH200-480GB"),
-    "b200-sxm": ("B200", "B200-SXM-180GB", "B200-SXM-192GB", "B200-180GB"),
+    "b200-sxm": ("B200", "B200-SXM-180GB", "B200-SXM-192GB", "B200-180GB", "DGX-B200"),
     "gb200": ("GB200-SXM", "GB200-NVL72"),
     "b300-sxm": ("B300", "B300-SXM-288GB"),
     "gb300": ("GB300-SXM", "GB300-NVL72"),

@@ -173,3 +173,15 @@ def test_the_command_line_takes_it(capsys):
     assert main(words) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["config"]["options"]["parallel"] == "tp=2,pp=1,ep=1"
+
+
+@pytest.mark.parametrize(("node", "part"), [("dgx-h200", "h200-sxm"), ("dgx-a100", "a100-80g-sxm")])
+def test_a_node_is_its_devices(node, part):
+    whole = run(node, phase="decode", context=64)
+    ranks = run(part, phase="decode", context=64, parallel="tp=8")
+    assert whole.latency_s == ranks.latency_s
+    assert whole.devices.count == 8
+    notes = [
+        [text for text in item.assumptions if "fitted constants" in text] for item in (whole, ranks)
+    ]
+    assert notes[0] == notes[1]
