@@ -41,7 +41,7 @@ def gpu(
     """Fit GPU constants to two thirds of the measured shapes; score them on the last third."""
     from archsim.cli.output import print_json, print_report
     from archsim.errors import ConfigError
-    from archsim.gpu.error_bands import PLACE
+    from archsim.gpu.constants import BANDS
     from archsim.validation.gpu_bands import fit_bands, write_bands
     from archsim.validation.gpu_calibration import calibrate as fit_all
     from archsim.validation.gpu_calibration import leave_one_out, write_records
@@ -56,7 +56,7 @@ def gpu(
     if output is not None:
         records = [fit.record for fit in fits]
         write_records(records, output)
-        write_bands(fit_bands(rows, records), output / PLACE)
+        write_bands(fit_bands(rows, records), output / BANDS)
     unseen = leave_one_out(rows, [fit.record for fit in fits]) if across else []
     record: dict[str, Json] = {
         "calibration": "gpu",

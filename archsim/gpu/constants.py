@@ -20,6 +20,9 @@ from archsim.gpu.family import Constants
 FOLDER: Final = Path(__file__).parent / "constants"
 """Folder of the records that ship."""
 
+BANDS: Final = "error-bands.yaml"
+"""File of such a folder that holds no records: see :mod:`archsim.gpu.error_bands`."""
+
 RELATIVES: Final = {
     "pascal": ("volta", "turing", "ampere"),
     "volta": ("turing", "ampere", "pascal"),
@@ -234,7 +237,7 @@ def choose(
     if request.timing == HOST:
         # How long a host waits differs from operator to operator.
         alike = [record for record in alike if record.variant in (request.variant, ANY)]
-    if request.timing == part.timing or not alike:
+    if request.timing == part.timing or request.library == part.library or not alike:
         return Chosen(Constants(values), "nearest", f"constants of {part.label}")
     launched = min(alike, key=lambda record: (*by_library.distance(record), record.label))
     values |= {name: launched.values.get(name, values[name]) for name in of_library & set(values)}
@@ -268,6 +271,8 @@ def read_records(folder: Path) -> tuple[Record, ...]:
     """
     records: list[Record] = []
     for path in sorted(folder.glob("*.yaml")):
+        if path.name == BANDS:
+            continue
         document = load_document(path, kind="constants", sources=False)
         items = document.data.get("records")
         if not isinstance(items, list | tuple):

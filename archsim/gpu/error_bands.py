@@ -19,11 +19,9 @@ from typing import Final, cast
 
 from archsim.config.document import load_document
 from archsim.errors import ConfigError
+from archsim.gpu.constants import BANDS, FOLDER
 
-PLACE: Final = "bands/error-bands.yaml"
-"""Where the bands stand in a folder of constants."""
-
-FILE: Final = Path(__file__).parent / "constants" / PLACE
+FILE: Final = FOLDER / BANDS
 """The bands that ship."""
 
 OWN: Final = "own"

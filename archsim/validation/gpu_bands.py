@@ -120,5 +120,4 @@ def write_bands(bands: Sequence[Band], path: Path) -> None:
         }
         for band in bands
     ]
-    path.parent.mkdir(exist_ok=True)
     path.write_text(to_yaml({"source": SOURCE, "bands": items}), encoding="utf-8")
