@@ -296,7 +296,8 @@ def said(parallel: Parallel, link: str) -> tuple[str, ...]:
         return ()
     found = [
         f"{parallel.devices} devices ({parallel}) joined by {link}: energy, power, area, MACs, "
-        "bytes and the bound are those of one rank, times are those of all"
+        "bytes and the bound are those of one rank, times are those of all",
+        "collectives and hand-overs hide behind nothing: none overlaps with other kernels",
     ]
     if parallel.pp > 1:
         found.append(

@@ -116,6 +116,9 @@ def _dtype(problem: AttentionProblem) -> str:
     cached = min(problem.key.format.bits, problem.value.format.bits)
     if cached == problem.query.format.bits:
         return query
+    if cached > problem.query.format.bits:
+        # Queries are made wide again for it, as libraries do.
+        return min(problem.key.format, problem.value.format, key=lambda item: item.bits).name
     name = problem.key.format.name.partition(":")[0]
     if query in SIXTEEN and name in ("fp8", "int8"):
         return f"{query}+kvfp8"

@@ -46,6 +46,7 @@ def calls(
     gpu: GpuMachine,
     *,
     stride: int = 1,
+    once: int = 0,
 ) -> list[Call]:
     """Return a collective of some ranks, each with so many bytes as NCCL counts them.
 
@@ -59,6 +60,9 @@ def calls(
         Whose library; number format; where.
     stride
         Devices from one rank to the next.
+    once
+        Of an all-to-all: copies of each row of which only one goes to each node, to be handed on
+        there; 0: all of them go.
 
     Raises
     ------
@@ -73,11 +77,14 @@ def calls(
             f"{gpu.device.link.domain} devices evenly"
         )
     found = []
-    if near > 1 and not (op == "alltoall" and ranks > near):
+    if near > 1 and (op != "alltoall" or ranks == near or once):
         found.append(_inside(op, name, near, num_bytes, options, number))
     if ranks > near:
         nodes = ranks // near
         sent = num_bytes * (nodes - 1) / nodes
+        if once:
+            # Of so many copies dealt evenly, this share is the first to its node.
+            sent *= nodes * (1 - (1 - 1 / nodes) ** once) / once
         if op != "alltoall":
             # The ranks of a domain share what leaves it.
             sent *= EXCHANGES[op] / near

@@ -1,7 +1,8 @@
 """A layer of experts on a GPU: the router's product, one fused call, experts spread over ranks.
 
 With experts spread over `ep` ranks, a rank has its share of the experts and of the tokens; tokens
-go to their experts on all ranks and back by two all-to-alls, evenly. Where ranks share the columns
+go to their experts on all ranks and back by two all-to-alls, evenly; in large batches a token goes
+to each node once. Where ranks share the columns
 of every expert, an all-reduce adds up the results.
 """
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from workloads import Cascade, Einsum
 
     Products: TypeAlias = Callable[[Cascade, Sequence[Einsum], GpuOptions, GpuMachine], list[Call]]
+
+DIRECT_TOKENS = 256
+"""Tokens of a rank up to which each copy goes straight to its expert; beyond, one copy goes to each
+node and is handed on there (DeepEP, docs/legacy.md: low-latency and normal kernels)."""
 
 MATRICES = 3
 """Matrices of a gated expert, which the operator law counts."""
@@ -103,9 +108,12 @@ def _fused(
         sent = pairs * shapes[0].n
         # Tokens that experts multiply in 8 bits are quantised before they go there.
         wide = 1 if dtype.startswith(("fp8", "int8")) else 2
+        once = max(1, round(pairs / tokens)) if tokens > DIRECT_TOKENS else 0
         there, back = (
             gpu_collective.calls(
-                "alltoall", name, options.ep, size, options, carried, gpu, stride=options.tp
+                *("alltoall", name, options.ep, size, options, carried, gpu),
+                stride=options.tp,
+                once=once,
             )
             for name, size in (("dispatch", wide * sent), ("combine", 2 * sent))
         )

@@ -78,6 +78,17 @@ def test_norms_work_on_new_rows_not_on_the_cache_they_write():
     assert found["latent_norm"].time_ps < 10e6
 
 
+def test_large_batches_send_a_token_once_to_each_node():
+    sizes = {"phase": "prefill", "batch": 16, "context": 1024, "precision": "weights=fp8"}
+    found = kernels(load_workload("deepseek-v3", **sizes), parallel="ep=16")
+    pairs = 1024 * 8
+    first = 2 * (1 - 0.5**8) / 8
+    assert found["dispatch-network"].call.shape["bytes"] == pytest.approx(
+        pairs * 7168 * 0.5 * first
+    )
+    assert found["dispatch"].call.shape == {"tp": 8, "bytes": pairs * 7168}
+
+
 def test_expert_ranks_of_grouped_experts_send_tokens_in_eight_bits():
     load = load_workload("deepseek-v3", phase="decode", batch=64, precision="weights=fp8")
     found = kernels(load, parallel="ep=16")
@@ -122,6 +133,11 @@ def test_four_bits_hold_a_model_that_does_not_fit_in_sixteen():
         run("llama3-8b", **sizes).latency_s / run("llama3-8b", **sizes, precision=PACKED).latency_s
     )
     assert 1.8 < dense < 3.9
+
+
+def test_queries_in_eight_bits_attend_to_a_wide_cache():
+    load = load_workload("llama3-8b", phase="decode", precision="weights=fp8,act=fp8")
+    assert kernels(load)["attention-decode"].call.dtype == "bf16"
 
 
 def test_adapters_add_two_calls_to_each_product():
