@@ -15,6 +15,7 @@ from archsim.cli import measure as measure_commands
 from archsim.cli import model as model_commands
 from archsim.cli import pim as pim_commands
 from archsim.cli import pim_system as pim_system_command
+from archsim.cli import routing as routing_commands
 from archsim.cli import rtl as rtl_commands
 from archsim.cli import trace as trace_commands
 
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.add_typer(cascade_commands.commands, name="cascade")
 app.add_typer(model_commands.commands, name="model")
 app.add_typer(trace_commands.commands, name="trace")
+app.add_typer(routing_commands.commands, name="routing")
 app.add_typer(calibrate_commands.commands, name="calibrate")
 app.add_typer(measure_commands.commands, name="measure")
 app.add_typer(rtl_commands.commands, name="rtl")

@@ -1,4 +1,4 @@
-"""What ``trace show`` and ``trace fit`` show to people; every number is one of their records."""
+"""What ``trace`` and ``routing`` show to people; every number is one of their records."""
 
 from __future__ import annotations
 
@@ -50,3 +50,31 @@ def rows(record: Record) -> dict[str, str]:
             found[f"{side}: {name}"] = f"{value:,.5g}"
     found["correlation of lengths"] = f"{record['correlation']:.2f}"
     return found
+
+
+def render_routing(title: str, record: Record) -> RenderableType:
+    """Return the report of a routing trace, one row a layer."""
+    rows = record["by_layer"]
+    policies, batches = list(rows[0]["hit_rates"]), list(rows[0]["coverage"])
+    grid = table(
+        ">layer",
+        ">overlap",
+        ">any",
+        *(f">{name}" for name in policies),
+        ">spread",
+        *(f">by {number}" for number in batches),
+    )
+    for row in rows:
+        shares = [row["overlap"], row["any"], *(row["hit_rates"][name] for name in policies)]
+        cells = [f"{100 * share:.1f}" for share in shares]
+        seen = [f"{100 * row['coverage'][number]:.1f}" for number in batches]
+        grid.add_row(str(row["layer"]), *cells, f"{row['spread']:.2f}", *seen)
+    head = (
+        f"{title} · {record['tokens']:,} tokens · {record['active']} of {record['experts']} experts"
+    )
+    note = (
+        f"in %: overlap, a token's experts that the one before has too; any, tokens with at least "
+        f"one; {', '.join(policies)}, hit rate of {record['slots']} cached experts; by n, experts "
+        "that n neighbours visit. spread: deviation of the logarithm of the counts"
+    )
+    return Group(Text(head, style="bold cyan"), Text(), grid, Text(), Text(note, style="dim"))
