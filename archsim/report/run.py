@@ -219,7 +219,7 @@ def _sections(result: Result) -> list[Section]:
     if result.roofline is not None:
         sections.append(Section("Roofline", _roofline(result)))
     if result.devices is not None:
-        sections.append(Section("All devices", _devices(result.devices)))
+        sections.append(Section("All devices", _devices(result.devices, len(result.phases) == 1)))
     if result.operators:
         sections.append(Section("Operators", _operators(result.operators, latency_s)))
     if result.critical_path:
@@ -280,12 +280,15 @@ def _spaced(name: str) -> str:
     return name.replace(":", " ")
 
 
-def _devices(devices: Devices) -> RenderableType:
+def _devices(devices: Devices, one_phase: bool) -> RenderableType:
     rows = [
         ("devices", f"{devices.count} ({devices.sharing})"),
         ("tokens/s of each", count(devices.tokens_per_s_per_device)),
         ("power of all", quantity(devices.power_w, "power")),
     ]
+    rate = devices.tokens_per_s_per_device * devices.count
+    if one_phase and devices.power_w is not None and rate:
+        rows.append(("energy per token", quantity(devices.power_w / rate, "energy")))
     if devices.stages > 1:
         rows += [
             ("slowest stage", quantity(devices.stage_s, "time")),
@@ -316,7 +319,8 @@ def _operators(operators: Sequence[Operator], latency_s: float) -> RenderableTyp
     parts = [f"{launches} kernels; {percent(bound_s / latency_s)} of the time is bound by launches"]
     if rest:
         other_s = sum(item.time_s for item in rest)
-        parts.insert(0, f"{len(rest)} other operators take {percent(other_s / latency_s)}")
+        others = "1 other operator takes" if len(rest) == 1 else f"{len(rest)} other operators take"
+        parts.insert(0, f"{others} {percent(other_s / latency_s)}")
     return Group(grid, Text("; ".join(parts)))
 
 

@@ -85,7 +85,7 @@ NOTES: Final = (
     "The source names its models, not their shapes: opt_13 is taken as OPT-1.3B and gpt3_xl with 24"
     " heads of 128 and 3072 columns because other readings are off by factors of ten and two on"
     " every part; their errors tell less than those of the other models.",
-    "No operator was timed on a P4: constants of Volta give 0.77 s at its cap of 75 W, 0.95 s at"
+    "No operator was timed on a P4: constants of Volta give 0.79 s at its cap of 75 W, 0.96 s at"
     " the 50 W to which the card can be set. The 1.33 s measured are 2 TFLOP/s, a clock below the"
     " base clock (which would take 0.65 s): a hot or capped card.",
     "Names ending in -fusion are compiled: scales and masks are part of the softmax, residuals of"
