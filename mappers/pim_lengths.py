@@ -6,9 +6,26 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from mappers.attention_problem import AttentionProblem
+    from workloads import Cascade
+
+DIGITS: Final = "0123456789"
 
 SAMPLES: Final = 16
 """Most lengths of a prompt that are timed."""
+
+
+def extent(cascade: Cascade, einsum: str, letter: str) -> int:
+    """Return the extent of a variable of an einsum, 1 without it.
+
+    Parameters
+    ----------
+    cascade, einsum
+        Where.
+    letter
+        ``b`` for requests, ``p`` for new positions; groups of a mixed batch number theirs.
+    """
+    extents = cascade.einsum(einsum).extents
+    return next((n for name, n in extents.items() if name.rstrip(DIGITS) == letter), 1)
 
 
 def weighted_lengths(problem: AttentionProblem) -> list[tuple[int, int]]:

@@ -131,6 +131,60 @@ class Placed:
         return {**self.inner.to_json(), "placement": "xpu", "after": after}
 
 
+@dataclass(frozen=True)
+class InTurn:
+    """Mappings of parts of a fragment, one after the other.
+
+    Attributes
+    ----------
+    mapper, name
+        Id of the mapper and name of the fragment.
+    parts
+        The mappings.
+    """
+
+    mapper: str
+    name: str
+    parts: tuple[FragmentMapping, ...]
+
+    rung = "command"
+    """Of the parts in memory."""
+
+    @property
+    def footprints(self) -> Mapping[str, int]:
+        """Peak bytes of each level: parts follow one another."""
+        peak: dict[str, int] = {}
+        for part in self.parts:
+            for level, num_bytes in part.footprints.items():
+                peak[level] = max(peak.get(level, 0), num_bytes)
+        return peak
+
+    @property
+    def fused(self) -> tuple[str, ...]:
+        """Einsums whose results never leave what computes them."""
+        return tuple(name for part in self.parts for name in part.fused)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what the parts have to say."""
+        told = [note for part in self.parts for note in getattr(part, "notes", ())]
+        return tuple(dict.fromkeys(told))
+
+    def program(self) -> Program:
+        """Return the parts in order."""
+        from archsim.program import ProgramBuilder
+
+        builder = ProgramBuilder(self.name)
+        end = None
+        for part in self.parts:
+            end = builder.embed(part.program(), after=end)
+        return builder.build()
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the choices of every part."""
+        return {"mapper": self.mapper, "parts": [part.to_json() for part in self.parts]}
+
+
 def unit_phases(
     pim: PimMachine,
     name: str,

@@ -135,7 +135,7 @@ def operation_cost(device: PimDevice, operation: Operation) -> PimCost | Infeasi
         return reason
     plain = unrefreshed(device)
     try:
-        exact, raw = _raw(device, plain, _even(device, operation))
+        exact, raw = _raw(device, plain, like_commands(device, operation))
     except ConfigError as error:
         what = "gemv" if isinstance(operation, Gemv) else "attention"
         return Infeasible(f"kernel for {what}", 1, 0, "kernel", error.message)
@@ -169,7 +169,7 @@ def operation_cost(device: PimDevice, operation: Operation) -> PimCost | Infeasi
     )
 
 
-def _even(device: PimDevice, operation: Operation) -> Operation:
+def like_commands(device: PimDevice, operation: Operation) -> Operation:
     """Return the operation with as many tokens as give the same commands: whole groups.
 
     Beyond the tokens that room is kept for, where the next head begins depends on each token.

@@ -7,8 +7,8 @@ makes every distance longer or shorter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
@@ -23,7 +23,8 @@ from archsim.components.base import (
     Service,
     base_format,
 )
-from archsim.components.pim_cost import PimCost, operation_cost
+from archsim.components.pim_batch import Batch, Deal, batch_cost, in_turn
+from archsim.components.pim_cost import PimCost, like_commands, operation_cost
 from archsim.config.hashing import content_hash
 from archsim.config.paths import join_path
 from archsim.config.schema import ConfigModel, Identifier, PositiveInt
@@ -86,6 +87,8 @@ class PimUnits(Component):
     """Distances of the device to replace, in cycles."""
     softmax: Literal["stack", "vector"] = "stack"
     """Who makes probabilities of scores: a unit of the stack that keeps up, or the vector unit."""
+    deal: Deal = "longest-first"
+    """How heads of requests of different lengths get to channels."""
     link: Identifier | None = None
     """Component that vectors pass between processor and memory; absent: the memory's interface."""
     xpu: dict[Identifier, Identifier] = Field(default_factory=dict)
@@ -215,18 +218,27 @@ class BoundPimUnits(BoundComponent):
         cache
             Where costs are kept.
         """
+        from archsim.pim.operations import obstacle
+
+        reason = obstacle(self.device, operation)
+        if reason is not None:
+            return reason
+        alike = like_commands(self.device, operation)
         content: dict[str, Json] = {
             "device": self.device.document.content_hash,
-            "operation": [type(operation).__name__, *_numbers(operation)],
+            "operation": [type(alike).__name__, *asdict(alike).values()],
         }
         key = f"pim-{content_hash(content)}"
         known = cache.get(key) if cache is not None else None
         if isinstance(known, dict):
-            return PimCost.from_json(known)
-        found = operation_cost(self.device, operation)
-        if cache is not None and isinstance(found, PimCost):
-            cache.put(key, cast("Json", asdict(found)))
-        return found
+            found: PimCost | Infeasible = PimCost.from_json(known)
+        else:
+            found = operation_cost(self.device, alike)
+            if cache is not None and isinstance(found, PimCost):
+                cache.put(key, cast("Json", asdict(found)))
+        if isinstance(found, Infeasible):
+            return found
+        return replace(found, useful_bytes=operation.macs * operation.element_bytes)
 
     def gemv(
         self, rows: int, inner: int, element_bytes: int, cache: MappingCache | None = None
@@ -251,6 +263,40 @@ class BoundPimUnits(BoundComponent):
 
         operation = Attention(tokens, head_size, heads, kv_heads, requests, element_bytes)
         return self.cost(operation, cache)
+
+    def batch(
+        self, parts: Sequence[tuple[int, int]], shape: Mapping[str, int], cache: MappingCache | None
+    ) -> Batch | Infeasible:
+        """Return what the decode attention of requests of different lengths costs.
+
+        Parameters
+        ----------
+        parts
+            (tokens, requests) of each group of equal requests.
+        shape
+            ``head_size``, ``heads`` and ``element_bytes``.
+        cache
+            Where costs are kept.
+        """
+        from archsim.pim.operations import Attention
+
+        heads = shape["heads"]
+        operations = [
+            Attention(tokens, shape["head_size"], heads, heads, number, shape["element_bytes"])
+            for tokens, number in parts
+        ]
+
+        def alone(operation: Attention) -> PimCost | Infeasible:
+            return self.cost(operation, cache)
+
+        if not self.deals_heads:
+            return in_turn(operations, alone)
+        return batch_cost(self.device, operations, self.units.deal, alone)
+
+    @property
+    def deals_heads(self) -> bool:
+        """Whether each head has a channel; else requests follow one another on all of them."""
+        return self.device.config.mapping == "attacc"
 
     def service(self, action: str, shape: Mapping[str, int], format: str) -> Service:
         """Return the cost of a matrix times a vector, or of decode attention.
@@ -341,7 +387,3 @@ def _loaded(name: str, overrides: tuple[str, ...]) -> PimDevice:
     from archsim.pim.device import load_device
 
     return load_device(name, overrides)
-
-
-def _numbers(operation: Operation) -> list[Json]:
-    return list(asdict(operation).values())

@@ -6,12 +6,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archsim.components import pim_cost
+from archsim.components import pim_batch, pim_cost
+from archsim.components.pim_batch import dealt
 from archsim.components.pim_cost import operation_cost, unrefreshed
 from archsim.components.pim_units import BoundPimUnits
 from archsim.errors import ConfigError
 from archsim.machine import load_hardware
 from archsim.mapping import Infeasible, MemoryCache
+from archsim.pim.batch import run_batch
 from archsim.pim.device import load_device
 from archsim.pim.operations import Attention, Gemv, run_operation
 
@@ -112,6 +114,48 @@ def test_units_read_the_matrix_at_least_once_and_no_faster_than_their_peak(name,
     assert cost.opened_bytes >= cost.read_bytes
     more = units.gemv(rows + 500, inner, 2)
     assert more.time_ps >= cost.time_ps
+
+
+@pytest.mark.parametrize("name", ["attacc-bank", "generic-pim"])
+def test_requests_of_different_lengths_take_what_pim_batch_takes(name):
+    units = units_of(name)
+    alone = load_device(units.units.device, (f"hardware.stacks={units.units.stacks}",))
+    shape = {"head_size": 128, "heads": 12, "element_bytes": 2}
+    parts = [(1500, 1), (900, 3), (200, 9)]
+    lengths = [tokens for tokens, number in parts for _ in range(number)]
+    found = units.batch(parts, shape, MemoryCache())
+    outcome = run_batch(alone, lengths, 128, 12, 12)
+    assert found.is_exact
+    assert (found.cost.time_ps, found.balance) == (outcome.time_ps, outcome.balance)
+    assert found.cost.useful_bytes == sum(lengths) * 2 * 128 * 12 * 2
+
+
+def test_large_batches_are_dealt_by_the_time_of_heads(monkeypatch):
+    units = units_of("attacc-bank")
+    shape = {"head_size": 128, "heads": 12, "element_bytes": 2}
+    parts = [(1500, 4), (900, 16), (200, 40)]
+    exact = units.batch(parts, shape, None)
+    monkeypatch.setattr(pim_batch, "BUDGET", 1)
+    line = units.batch(parts, shape, None)
+    assert exact.is_exact
+    assert not line.is_exact
+    assert line.cost.time_ps == pytest.approx(exact.cost.time_ps, rel=0.08)
+    assert line.cost.read_bytes == exact.cost.read_bytes
+
+
+@given(
+    costs=st.lists(st.tuples(st.floats(1, 1e6), st.integers(1, 40)), min_size=1, max_size=6),
+    places=st.integers(1, 64),
+)
+def test_dealing_loses_nothing_and_the_longest_first_is_never_worse_than_twice_the_mean(
+    costs, places
+):
+    total = sum(cost * count for cost, count in costs)
+    longest = max(cost for cost, _ in costs)
+    for deal in ("longest-first", "round-robin"):
+        loads = dealt(costs, places, deal)
+        assert sum(loads) == pytest.approx(total)
+    assert max(dealt(costs, places, "longest-first")) <= total / places + longest + 1e-6
 
 
 def test_more_stacks_are_never_slower():

@@ -19,7 +19,7 @@ from archsim.pim.operations import Attention, Gemv, run_operation
 from mappers.pim_attention import PimAttentionMapper
 from mappers.pim_experts import best_split
 from mappers.pim_matrix import PimGemmMapper, PimGpuGemmMapper
-from workloads import load_workload
+from workloads import load_mixed, load_workload
 
 TINY = """\
 name: tiny
@@ -270,6 +270,37 @@ def test_a_saved_run_of_several_devices_repeats():
         again = simulate_config(one.config)
         assert again.latency_s == one.latency_s
         assert again.config_hash == one.config_hash
+
+
+def test_requests_of_different_lengths_share_the_channels():
+    load = load_mixed(TINY, [(1, 900), (1, 100), (1, 100), (40, 0)])
+    result = simulate("generic-pim", load, cache=CACHE)
+    assert any("3 requests of 2 lengths" in text for text in result.assumptions)
+    beside = simulate("attacc-bank", load, cache=CACHE, parallel="tp=1")
+    assert any("prompt attends on the processor" in text for text in beside.assumptions)
+    for one in (result, beside):
+        assert one.latency_s >= one.roofline.bound_s
+    serial = [load_mixed(TINY, [request]) for request in [(1, 900), (1, 100), (1, 100), (40, 0)]]
+    apart = sum(simulate("generic-pim", one, cache=CACHE).latency_s for one in serial)
+    assert result.latency_s < apart
+
+
+def test_prompts_attend_on_the_processor_and_their_caches_move():
+    result = run("attacc-bank", phase="prefill", context=600, batch=4, parallel="tp=1")
+    moved = 600 * 4 * 2 * 4 * 64 * 2 * 2
+    kept = {}
+
+    def keep(timed):
+        for stage in timed.mapped.stages:
+            for piece in stage.pieces:
+                for (name, action, _), count in piece.program.total_counts().items():
+                    key = (name, action)
+                    kept[key] = kept.get(key, 0) + stage.repeat * count
+
+    run("attacc-bank", phase="prefill", context=600, batch=4, parallel="tp=1", observe=keep)
+    assert kept["bridge", "transfer"] == kept["stacks", "write"] == moved
+    assert ("units", "mac") not in kept
+    assert result.feasible
 
 
 def test_ranks_share_the_work_and_pay_for_the_sums():

@@ -1,0 +1,107 @@
+"""What attention in memory moves: new keys and values, vectors, and scores to a softmax outside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archsim.components.base import ANY_FORMAT, base_format
+from archsim.errors import MappingError
+from mappers.closed_form import Phase, Tally
+from mappers.pim_lengths import extent
+from mappers.pim_mapping import joined, move_phase
+from mappers.work import Work, service_work
+
+if TYPE_CHECKING:
+    from archsim.mapping import MapContext
+    from mappers.attention_problem import AttentionProblem
+    from mappers.pim_machine import PimMachine
+    from workloads import Cascade
+
+
+def cache_write(pim: PimMachine, cascade: Cascade, problem: AttentionProblem) -> Phase | None:
+    """Return the writing of new keys and values, beyond what their bytes took already.
+
+    Notes
+    -----
+    A channel opens a row for each new key, and one for each new value or, where values lie channel
+    by channel, one for each of its elements; tokens of a prompt that share a row open it once.
+    """
+    einsum = problem.scores
+    device, write = pim.units.device, pim.units.units.write
+    new = extent(cascade, einsum, "p")
+    size = problem.key.format
+    row_bytes = device.columns * device.standard.burst_bytes
+    rows = -(-size.bytes(new * problem.depth) // row_bytes)
+    if write.values == "channel-major":
+        rows += problem.depth * -(-size.bytes(new) // row_bytes)
+    else:
+        rows += -(-size.bytes(new * problem.depth) // row_bytes)
+    items = -(-problem.groups // (device.stacks * device.channels))
+    opened_ps = -(-items * rows // write.parallel_rows) * pim.units.row_cycle_ps()
+    num_bytes = 2 * size.bytes(problem.groups * new * problem.depth)
+    store = service_work(pim.memory, "write", {"bytes": num_bytes}, ANY_FORMAT)
+    tally = Tally()
+    if pim.link is None:
+        beyond = opened_ps - store.latency_ps
+        if beyond <= 0:
+            return None
+        tally.busy_ps[pim.units.name] = beyond
+        return Phase("cache rows", beyond, "activation", tally, pim.units.time_expr(beyond))
+    sent = service_work(pim.link, "transfer", {"bytes": num_bytes}, ANY_FORMAT)
+    tally.add(einsum, store, 1)
+    tally.add(einsum, sent, 1)
+    slow: Work = max(store, sent, key=lambda work: work.latency_ps)
+    if opened_ps > slow.latency_ps:
+        tally.busy_ps[pim.units.name] = opened_ps
+        text = pim.units.time_expr(opened_ps)
+        return Phase("cache write", opened_ps, "activation", tally, text)
+    return Phase("cache write", slow.latency_ps, "bandwidth", tally, slow.latency_expr)
+
+
+def around(
+    pim: PimMachine, cascade: Cascade, problem: AttentionProblem, context: MapContext
+) -> list[Phase]:
+    """Return what happens outside the units: vectors on their way, and a softmax elsewhere."""
+    machine = pim.machine
+    query = cascade.tensor(problem.query.name)
+    result = cascade.tensor(problem.result.name)
+    reads, writes = result.num_bytes(cascade), 0
+    homes = context.placement.homes
+    if pim.link is not None:
+        writes = query.num_bytes(cascade)
+    elif not pim.keeps_activations:
+        if homes.get(query.name, machine.outermost) == machine.outermost:
+            reads += query.num_bytes(cascade)
+        if homes.get(result.name, machine.outermost) == machine.outermost:
+            writes = result.num_bytes(cascade)
+    found = [move_phase(pim, "attention vectors", problem.context, reads, writes)]
+    if pim.units.units.softmax == "vector":
+        found += _softmax(pim, cascade, problem)
+    return list(joined(found))
+
+
+def _softmax(pim: PimMachine, cascade: Cascade, problem: AttentionProblem) -> list[Phase | None]:
+    """Return the softmax on the vector unit, scores there and probabilities back."""
+    vector = pim.machine.vector
+    if vector is None:
+        raise MappingError("softmax is on the vector unit, but the machine has none")
+    scores = problem.pairs()
+    num_bytes = problem.score.bytes(scores)
+    phases = [move_phase(pim, "scores and probabilities", problem.scores, num_bytes, num_bytes)]
+    tally = Tally()
+    time_ps = 0
+    cycles: list[str] = []
+    for name in problem.softmax:
+        einsum = cascade.einsum(name)
+        counts = {key: n for key, n in einsum.op_counts().items() if n}
+        if not counts:
+            continue
+        number = base_format(cascade.tensor(einsum.output.tensor).format.name)
+        work = service_work(vector, "elementwise", counts, number)
+        tally.add(name, work, 1)
+        time_ps += work.latency_ps
+        cycles.append(f"({work.latency_expr})")
+    if time_ps:
+        tally.busy_ps = dict.fromkeys(tally.busy_ps, time_ps)
+        phases.append(Phase("softmax", time_ps, "compute", tally, " + ".join(cycles)))
+    return phases
