@@ -76,6 +76,7 @@ class PimBandwidthUtilization:
                 color=f"C{number}",
                 markerfacecolor="none",
             )
+        axes.plot([], [], "o", color="0.3", markerfacecolor="none", label="AttAcc simulator")
         axes.set(
             xlabel="tokens in the cache",
             ylabel="useful share of the units' bandwidth, %",

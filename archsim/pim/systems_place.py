@@ -26,6 +26,13 @@ GRID: Final = tuple(
 )
 """Lengths at which commands are timed; between them time is taken as linear in the length."""
 
+MANY_HEADS: Final = 8
+"""Heads of a channel whose commands are timed; more take as long each."""
+TOKEN_GROUP: Final = 16
+"""Tokens that the units of a channel take at once: time does not change within a group."""
+EXACT_TOKENS: Final = 16384
+"""Longest heads of equal length that are timed at their own length."""
+
 
 def loads(costs: Floats, places: int, order: str) -> Floats:
     """Return what each place has to do.
@@ -64,21 +71,23 @@ def loads(costs: Floats, places: int, order: str) -> Floats:
 
 
 @lru_cache(maxsize=16)
-def _command_times(device: str, head_size: int, element_bytes: int, longest: int) -> Floats:
-    """Return seconds of one head on a channel at each length of the grid, from its commands."""
+def _command_times(
+    device: str, head_size: int, element_bytes: int, longest: int, heads_each: int
+) -> Floats:
+    """Return seconds of so many heads on a channel at each length of the grid."""
     stack = load_device(device, ("hardware.stacks=1",))
     found = []
     for tokens in GRID:
         if tokens > longest:
             break
-        heads = 2 * stack.channels
+        heads = heads_each * stack.channels
         outcome = run_operation(stack, Attention(tokens, head_size, heads, heads, 1, element_bytes))
         ran = getattr(outcome, "time_ps", None)
         if ran is None:
             raise ConfigError(
                 "the computing memory cannot run this attention", given=f"{device}, {tokens} tokens"
             )
-        found.append(ran / 2 / PS_PER_S)
+        found.append(ran / PS_PER_S)
     return np.array(found)
 
 
@@ -99,7 +108,8 @@ def grid_up_to(longest: int) -> tuple[int, ...]:
 def command_seconds(device: str, lengths: Ints, head_size: int, element_bytes: int) -> Floats:
     """Return seconds that one query head of each length holds a channel, at command fidelity.
 
-    Half the time of two interleaved heads a channel, refreshes included, on a grid of lengths.
+    An eighth of the time of eight heads a channel, one after the other with their vectors under
+    the products of their neighbours, refreshes included; on a grid of lengths.
 
     Parameters
     ----------
@@ -111,8 +121,54 @@ def command_seconds(device: str, lengths: Ints, head_size: int, element_bytes: i
         Shape of keys and values.
     """
     grid = grid_up_to(int(lengths.max()))
-    times = _command_times(device, head_size, element_bytes, grid[-1])
-    return np.interp(lengths, grid, times)
+    times = _command_times(device, head_size, element_bytes, grid[-1], MANY_HEADS)
+    return np.interp(lengths, grid, times) / MANY_HEADS
+
+
+@lru_cache(maxsize=4096)
+def _equal_heads_s(
+    device: str, groups: int, head_size: int, element_bytes: int, heads: int
+) -> float:
+    """Return seconds of some heads on every channel, of so many groups of 16 tokens."""
+    stack = load_device(device, ("hardware.stacks=1",))
+    count = heads * stack.channels
+    tokens = groups * TOKEN_GROUP
+    outcome = run_operation(stack, Attention(tokens, head_size, count, count, 1, element_bytes))
+    ran = getattr(outcome, "time_ps", None)
+    if ran is None:
+        raise ConfigError(
+            "the computing memory cannot run this attention", given=f"{device}, {tokens} tokens"
+        )
+    return float(ran / PS_PER_S)
+
+
+def equal_heads_seconds(
+    device: str, tokens: int, head_size: int, element_bytes: int, heads: int
+) -> float:
+    """Return seconds that a channel takes for heads of equal length, from its commands.
+
+    Exactly the heads of the channel up to eight, beyond that as long for each; lengths beyond
+    :data:`EXACT_TOKENS` on the grid.
+
+    Parameters
+    ----------
+    device
+        Computing memory.
+    tokens
+        Length of each head; units take 16 tokens at once.
+    head_size, element_bytes
+        Shape of keys and values.
+    heads
+        Heads on the channel.
+    """
+    if not heads:
+        return 0.0
+    if tokens > EXACT_TOKENS:
+        each = command_seconds(device, np.array([tokens]), head_size, element_bytes)
+        return heads * float(each[0])
+    timed = min(heads, MANY_HEADS)
+    found = _equal_heads_s(device, -(-tokens // TOKEN_GROUP), head_size, element_bytes, timed)
+    return found * heads / timed
 
 
 def law_seconds(

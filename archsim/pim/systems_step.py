@@ -12,7 +12,7 @@ from archsim.pim.systems_asic import asic_s
 from archsim.pim.systems_cent import block_parts_s, check_model, layout
 from archsim.pim.systems_cent_energy import token_joules
 from archsim.pim.systems_moe import run_experts
-from archsim.pim.systems_place import head_seconds, loads, tile_seconds
+from archsim.pim.systems_place import equal_heads_seconds, head_seconds, loads, tile_seconds
 from archsim.pim.systems_sides import Sides, all_reduce_s, vector_kernels_s
 from archsim.pim.systems_waves import wave_share, weights_share
 
@@ -229,6 +229,12 @@ def _on_channels(
         items = tile_seconds(pim.tiles, lengths, heads, model.head_size) * model.group
         found = loads(items, places, system.homes.deal)
         return float(found.max()), float(found.max() / found.mean())
+    if pim.device is not None and lengths.min() == lengths.max():
+        counts = loads(np.ones(heads * len(lengths)), places, system.homes.deal)
+        shape = model.head_size, model.cache_bytes
+        most = model.group * round(counts.max())
+        slowest = equal_heads_seconds(pim.device, int(lengths[0]), *shape, most)
+        return slowest, float(counts.max() / counts.mean())
     each = head_seconds(pim, lengths, model.head_size, model.group, model.cache_bytes)
     items = each * heads if system.homes.item == "request" else np.repeat(each, heads)
     found = loads(items, places, system.homes.deal)

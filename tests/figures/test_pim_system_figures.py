@@ -7,6 +7,7 @@ import pytest
 from archsim.errors import ConfigError
 from archsim.figures.figure import FigureRequest
 from archsim.figures.pim_breakdown import FIGURE as BREAKDOWN
+from archsim.figures.pim_speedup import CLAIMS
 from archsim.figures.pim_speedup import FIGURE as SPEEDUP
 from archsim.figures.rendering import render
 
@@ -35,3 +36,12 @@ def test_shares_of_time_and_energy_are_whole():
             chosen = table.where(case=case, quantity=quantity)
             shares = [row[3] for row in chosen.rows if row[2] != "hidden"]
             assert sum(shares) == pytest.approx(100)
+
+
+def test_published_ratios_stand_beside_ours():
+    table = SPEEDUP.data(FigureRequest()).tables["published"]
+    assert [row[0] for row in table.rows] == list(CLAIMS)
+    for _, ours, published, verdict in table.rows:
+        assert ours > 0
+        assert published > 0
+        assert verdict in ("reproduced", "not-reproduced")

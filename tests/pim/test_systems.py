@@ -7,13 +7,21 @@ from hypothesis import strategies as st
 
 from archsim.errors import ConfigError
 from archsim.mapping import Infeasible
+from archsim.pim.device import load_device
+from archsim.pim.operations import Attention, run_operation
 from archsim.pim.systems import capacity_batch, decode, generation, largest_batch
 from archsim.pim.systems_asic import moved_bytes, row_hits
 from archsim.pim.systems_cent import controller_s
 from archsim.pim.systems_experts import expert_tokens, split
 from archsim.pim.systems_file import MARKS, SYSTEMS, load_system, without_pim
 from archsim.pim.systems_model import served_model
-from archsim.pim.systems_place import command_seconds, law_seconds, loads, tile_seconds
+from archsim.pim.systems_place import (
+    command_seconds,
+    equal_heads_seconds,
+    law_seconds,
+    loads,
+    tile_seconds,
+)
 from archsim.pim.systems_run import Job, middles, mixed_steps
 from archsim.pim.systems_sides import all_reduce_s
 from archsim.pim.systems_step import step
@@ -126,8 +134,23 @@ def test_the_slowest_channel_decides():
 def test_commands_of_one_head_take_what_the_simulator_measured():
     # A pair of heads: 7861 cycles of 769 ps, refreshes included, at 2048 tokens (a recorded run of
     # the AttAcc simulator).
-    found = command_seconds("attacc-bank", np.array([2048]), 128, 2)[0]
-    assert found == pytest.approx(7861 / 2 * 769e-12, rel=0.02)
+    pair = equal_heads_seconds("attacc-bank", 2048, 128, 2, 2)
+    assert pair == pytest.approx(7861 * 769e-12, rel=0.005)
+    each = command_seconds("attacc-bank", np.array([2048]), 128, 2)[0]
+    assert equal_heads_seconds("attacc-bank", 2048, 128, 2, 24) == pytest.approx(24 * each)
+
+
+@pytest.mark.parametrize(("tokens", "heads"), [(2049, 384), (2049, 12), (4097, 96), (513, 320)])
+def test_a_step_takes_what_the_device_takes_for_the_same_heads(tokens, heads):
+    device = load_device("attacc-bank", ("hardware.stacks=5",))
+    alone = run_operation(device, Attention(tokens, 128, heads, heads, 1, 2))
+    gpt, requests = model("gpt3-175b"), heads // 12
+    if heads % 12:
+        gpt, requests = model("llama-65b"), heads // 8
+    found = decode(system("dgx-attacc"), gpt, requests, tokens)
+    assert found.parts_s["attention"] / gpt.layers == pytest.approx(
+        alone.time_ps * 1e-12, rel=0.005
+    )
 
 
 def test_grouped_heads_cost_operations_once_lanes_are_full():
