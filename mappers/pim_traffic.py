@@ -81,11 +81,16 @@ def around(
 
 
 def _softmax(pim: PimMachine, cascade: Cascade, problem: AttentionProblem) -> list[Phase | None]:
-    """Return the softmax on the vector unit, scores there and probabilities back."""
+    """Return the softmax on the vector unit, scores there and probabilities back.
+
+    Notes
+    -----
+    A row is divided by its sum as one reciprocal and a multiplication for each score.
+    """
     vector = pim.machine.vector
     if vector is None:
         raise MappingError("softmax is on the vector unit, but the machine has none")
-    scores = problem.pairs()
+    scores, rows = problem.pairs(), problem.groups * problem.heads * problem.queries
     num_bytes = problem.score.bytes(scores)
     phases = [move_phase(pim, "scores and probabilities", problem.scores, num_bytes, num_bytes)]
     tally = Tally()
@@ -96,6 +101,9 @@ def _softmax(pim: PimMachine, cascade: Cascade, problem: AttentionProblem) -> li
         counts = {key: n for key, n in einsum.op_counts().items() if n}
         if not counts:
             continue
+        if counts.get("div", 0) > rows:
+            counts["mul"] = counts.get("mul", 0) + counts["div"]
+            counts["div"] = rows
         number = base_format(cascade.tensor(einsum.output.tensor).format.name)
         work = service_work(vector, "elementwise", counts, number)
         tally.add(name, work, 1)
