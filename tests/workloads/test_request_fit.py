@@ -144,3 +144,12 @@ def test_lengths_go_together_as_recorded(wanted):
 def test_too_few_arrivals(times):
     with pytest.raises(ConfigError, match="too few arrivals to tell how they come"):
         fit_requests([Request(float(time), 5, 5) for time in times])
+
+
+def test_a_long_trace_of_gamma_gaps_is_one():
+    rng = np.random.default_rng(8)
+    times = np.cumsum(rng.gamma(0.25, 4.0, 200000))
+    fit = fit_requests([Request(float(time), 5, 5) for time in times])
+    assert fit.profile.arrivals.kind == "gamma"
+    assert fit.profile.arrivals.variation == pytest.approx(2.0, rel=0.03)
+    assert fit.arrivals.dispersion[3] == pytest.approx(4.0, rel=0.05)

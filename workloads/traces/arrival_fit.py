@@ -28,6 +28,7 @@ _TIMES: Final = 12
 _SIMULATED: Final = 20000
 _PENALTY: Final = 0.02
 _ROUNDS: Final = 25
+_MANY: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,12 @@ def _judged(process: ArrivalProcess, measured: ArrivalStatistics) -> ArrivalFit:
     found = []
     for window, _ in measured.dispersion:
         value = process.sample_dispersion(window, measured.duration_s)
-        found.append(dispersion(times, window) if value is None else value)
+        if value is None and window * process.rate_per_s > _MANY:
+            # Independent gaps: the limit is their squared variation.
+            value = process.variation**2 * (1 - window / measured.duration_s)
+        elif value is None:
+            value = dispersion(times, window)
+        found.append(value)
     logs = [
         math.log(max(value, 1e-3) / max(wanted, 1e-3))
         / math.sqrt(1 + 40 * window / measured.duration_s)
