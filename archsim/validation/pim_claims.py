@@ -6,7 +6,7 @@ results in place of them has its rows predicted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from archsim.validation.claims import ClaimsSuite
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from archsim.validation.suite import Outcome
 
 NOTES = (
-    "nothing is tuned to these numbers but what is marked calibrated; the reason of every claim"
-    " that is not reproduced is in --json and in docs/pim-systems.md.",
+    "nothing is tuned to these numbers but what is marked calibrated; claims that are not"
+    " reproduced, and why:",
 )
 
 
@@ -37,7 +37,13 @@ class PimClaimsSuite(ClaimsSuite):
             from archsim.validation.pim_rows import score_rows
 
             return score_rows(data)
-        return super().run(data)
+        outcome = super().run(data)
+        reasons = tuple(
+            f"{found['id']}: {found['reason']}"
+            for found in outcome.details
+            if found["verdict"] == "not-reproduced"
+        )
+        return replace(outcome, notes=(*outcome.notes, *reasons))
 
 
 SUITE = PimClaimsSuite()
