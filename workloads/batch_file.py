@@ -3,7 +3,8 @@
 A text lists ``NEW`` or ``NEW+HISTORY`` between commas, with ``COUNTx`` before it for several alike:
 ``512, 128+512, 8x1+2000`` is a prompt of 512 tokens, a later chunk of 128, and eight decode steps.
 A CSV file has the columns ``new`` and optionally ``history`` and ``count``; a JSON file is a list
-of objects with the same keys, or of lists ``[new, history]``.
+of objects with the same keys, or of lists ``[new, history]``. A CSV file with the column ``tokens``,
+as systems with computing memories take it, lists the cached tokens of decode steps.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -148,12 +149,15 @@ def _known(place: Location, names: list[str]) -> None:
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[Location, Mapping[str, object]]]:
     reader = csv.reader(io.StringIO(text))
     names = [name.strip() for name in next(reader, [])]
+    if "tokens" in names and "new" not in names:
+        yield from _decode_rows(path, reader, names.index("tokens"))
+        return
     if "new" not in names:
         raise WorkloadError(
             "a batch needs the column new",
             location=_at(path, 1),
             given=",".join(names),
-            allowed=COLUMNS,
+            allowed=f"{', '.join(COLUMNS)}; or tokens",
         )
     _known(_at(path, 1), names)
     for cells in reader:
@@ -165,6 +169,17 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[Location, Mapping[str, ob
                 "a row has another number of columns than the first", location=place, given=cells
             )
         yield place, {name: cell.strip() for name, cell in zip(names, cells, strict=True)}
+
+
+def _decode_rows(
+    path: Path, reader: Iterable[list[str]], column: int
+) -> Iterator[tuple[Location, Mapping[str, object]]]:
+    """Yield a decode step for each row: one new position after the tokens that it gives."""
+    for line, cells in enumerate(reader, start=2):
+        if any(cell.strip() for cell in cells):
+            tokens = cells[column].strip() if column < len(cells) else ""
+            place = _at(path, line)
+            yield place, {"new": 1, "history": _whole(place, "tokens", tokens, 0)}
 
 
 def _json_rows(path: Path, text: str) -> Iterator[tuple[Location, Mapping[str, object]]]:

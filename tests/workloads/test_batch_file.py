@@ -37,6 +37,15 @@ def test_files(tmp_path, name, text):
     assert batch_requests(str(path)) == ((512, 0), (1, 2000), (1, 2000))
 
 
+def test_tokens_of_decode_steps(tmp_path):
+    path = tmp_path / "tokens.csv"
+    path.write_text("id,tokens\n0,4000\n\n1,64\n", encoding="utf-8")
+    assert batch_requests(str(path)) == ((1, 4000), (1, 64))
+    path.write_text("id,tokens\n0,4000\n1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"tokens.csv:3: tokens: must be a whole number"):
+        read_batch(path)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
