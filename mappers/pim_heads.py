@@ -181,12 +181,11 @@ def _amounts(
 ) -> Mapping[str, Mapping[CountKey, int]]:
     """Return the actions of attention by einsum: MACs in proportion to those of the model."""
     first = groups[0]
-    counts = {
-        key: times * count
-        for key, count in pim.units.counts(cost, first.number, first.element_bytes).items()
-    }
+    served = first.uses / first.passes
+    once = pim.units.counts(cost, first.number, first.element_bytes, served)
+    counts = {key: times * count for key, count in once.items()}
     mac = next(key for key in counts if key[1] == "mac")
-    executed = counts.pop(mac) * first.uses // first.passes
+    executed = counts.pop(mac)
     names = [name for g in groups for name in (g.problem.scores, g.problem.context)]
     macs = [
         group.cascade.einsum(name).macs()
@@ -211,9 +210,10 @@ def _together(parts: list[tuple[PimCost, int]]) -> tuple[PimCost, int]:
         return sum(times * int(getattr(cost, name)) for cost, times in parts)
 
     names = ("time_ps", "stream_ps", "refresh_ps", "vector_ps", "due_ps")
-    sizes = ("read_bytes", "useful_bytes", "opened_bytes", "moved_bytes")
+    sizes = ("read_bytes", "useful_bytes", "moved_bytes")
+    energies = ("activate_pj", "access_pj", "compute_pj", "move_pj")
     is_line = any(cost.is_line for cost, _ in parts)
-    changes = {name: total(name) for name in (*names, *sizes)}
+    changes = {name: total(name) for name in (*names, *sizes, *energies)}
     return replace(parts[0][0], **changes, is_line=is_line), 1
 
 

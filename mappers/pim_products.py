@@ -78,7 +78,8 @@ def product_phases(
     """Return the phases of a product: vectors in, passes over the matrix, results out."""
     machine, dims, name = pim.machine, item.dims, item.einsum.name
     held = min(dims.m, pim.units.units.vectors)
-    counts = pim.units.counts(item.cost, item.number, item.element_bytes)
+    served = dims.batch * dims.m / item.passes
+    counts = pim.units.counts(item.cost, item.number, item.element_bytes, served)
     executed = item.cost.read_bytes // item.element_bytes * dims.batch * dims.m
     amounts = {
         key: executed if key[1] == "mac" else item.passes * count for key, count in counts.items()

@@ -127,8 +127,11 @@ def batch_cost(
         due_ps=0,
         read_bytes=total("read_bytes"),
         useful_bytes=sum(part.macs * part.element_bytes for part in parts),
-        opened_bytes=total("opened_bytes"),
         moved_bytes=total("moved_bytes"),
+        activate_pj=total("activate_pj"),
+        access_pj=total("access_pj"),
+        compute_pj=total("compute_pj"),
+        move_pj=total("move_pj"),
         is_line=any(cost.is_line for _, cost in pairs),
     )
     return Batch(cost, balance, exact is not None)

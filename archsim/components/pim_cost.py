@@ -30,6 +30,9 @@ PROBE_GROUPS: Final = 120
 ROOM_TOKENS: Final = 4096
 """Tokens for which the command streams keep room (:func:`archsim.pim.attacc.attention`)."""
 
+PICO: Final = 1e12
+"""Picojoules of a joule."""
+
 BLOCK: Final = 16
 """Token groups between moves of scores; commands repeat with this period."""
 
@@ -49,8 +52,11 @@ class PimCost:
         Time of refreshes that fall due during the operation beyond those it met.
     read_bytes, useful_bytes
         Bytes that the units read, and those of them that the operation needs.
-    opened_bytes, moved_bytes
-        Bytes of the rows opened, and of vectors moved to and from the units.
+    moved_bytes
+        Bytes of vectors moved to and from the units.
+    activate_pj, access_pj, compute_pj, move_pj
+        Dynamic energy of the commands: rows, columns on their way to the units, multiplications,
+        vectors; all 0 if the device's file has no energies.
     is_line
         Whether the operation was continued as a line from shorter ones.
     """
@@ -62,8 +68,11 @@ class PimCost:
     due_ps: int
     read_bytes: int
     useful_bytes: int
-    opened_bytes: int
     moved_bytes: int
+    activate_pj: int = 0
+    access_pj: int = 0
+    compute_pj: int = 0
+    move_pj: int = 0
     is_line: bool = False
 
     @classmethod
@@ -87,6 +96,7 @@ class _Raw:
     plain_ps: float
     read_bytes: float
     commands: Mapping[str, float]
+    energy_j: Mapping[str, float]
 
     def towards(self, further: _Raw, steps: float) -> _Raw:
         """Return the line through this and `further`, `steps` beyond `further`."""
@@ -94,21 +104,26 @@ class _Raw:
         def line(one: float, two: float) -> float:
             return two + steps * (two - one)
 
-        names = self.commands.keys() | further.commands.keys()
+        def lines(one: Mapping[str, float], two: Mapping[str, float]) -> dict[str, float]:
+            names = sorted(one.keys() | two.keys())
+            return {name: line(one.get(name, 0), two.get(name, 0)) for name in names}
+
         return _Raw(
             line(self.time_ps, further.time_ps),
             line(self.plain_ps, further.plain_ps),
             line(self.read_bytes, further.read_bytes),
-            {
-                name: line(self.commands.get(name, 0), further.commands.get(name, 0))
-                for name in sorted(names)
-            },
+            lines(self.commands, further.commands),
+            lines(self.energy_j, further.energy_j),
         )
 
     def scaled(self, share: float) -> _Raw:
         """Return the same time with a share of the commands: some channels have nothing to do."""
-        commands = {name: share * count for name, count in self.commands.items()}
-        return replace(self, read_bytes=share * self.read_bytes, commands=commands)
+        return replace(
+            self,
+            read_bytes=share * self.read_bytes,
+            commands={name: share * count for name, count in self.commands.items()},
+            energy_j={name: share * joule for name, joule in self.energy_j.items()},
+        )
 
 
 @lru_cache(maxsize=32)
@@ -142,9 +157,8 @@ def operation_cost(device: PimDevice, operation: Operation) -> PimCost | Infeasi
     stretch = _stretch(device, plain)
     if not exact:
         raw = replace(raw, time_ps=max(raw.time_ps, raw.plain_ps * stretch))
-    standard, unit, moves = device.standard, device.unit, device.moves
+    standard, moves = device.standard, device.moves
     burst = standard.burst_bytes
-    opened = raw.commands.get(unit.activate, 0) * device.banks_per_mac * burst * device.columns
     vector_names = dict.fromkeys((moves.write_vector, moves.read_result, moves.move_vector))
     moved = sum(raw.commands.get(name, 0) for name in vector_names) * burst
     time_ps = round(raw.time_ps)
@@ -163,8 +177,11 @@ def operation_cost(device: PimDevice, operation: Operation) -> PimCost | Infeasi
         due_ps=max(0, round(raw.plain_ps * stretch) - time_ps),
         read_bytes=round(raw.read_bytes),
         useful_bytes=operation.macs * operation.element_bytes,
-        opened_bytes=round(opened * device.stacks),
         moved_bytes=round(moved * device.stacks),
+        activate_pj=round(raw.energy_j.get("activate", 0.0) * PICO),
+        access_pj=round(raw.energy_j.get("access", 0.0) * PICO),
+        compute_pj=round(raw.energy_j.get("compute", 0.0) * PICO),
+        move_pj=round(raw.energy_j.get("move", 0.0) * PICO),
         is_line=not exact,
     )
 
@@ -174,9 +191,9 @@ def like_commands(device: PimDevice, operation: Operation) -> Operation:
 
     Beyond the tokens that room is kept for, where the next head begins depends on each token.
     """
-    from archsim.pim.operations import Gemv
+    from archsim.pim.operations import Attention
 
-    if isinstance(operation, Gemv) or device.config.mapping != "attacc":
+    if not isinstance(operation, Attention) or device.config.mapping != "attacc":
         return operation
     tokens = _up(operation.tokens, device.units_per_channel) * device.units_per_channel
     return replace(operation, tokens=tokens) if tokens <= ROOM_TOKENS else operation
@@ -184,12 +201,12 @@ def like_commands(device: PimDevice, operation: Operation) -> Operation:
 
 def _raw(device: PimDevice, plain: PimDevice, operation: Operation) -> tuple[bool, _Raw]:
     """Return whether all commands were simulated, and what they gave."""
-    from archsim.pim.operations import Gemv
+    from archsim.pim.operations import Attention, Gemv
 
-    if device.config.mapping != "attacc":
-        return True, _run(device, plain, operation)
-    if not isinstance(operation, Gemv):
+    if device.config.mapping == "attacc" and isinstance(operation, Attention):
         return _turns(device, plain, operation)
+    if device.config.mapping != "attacc" or not isinstance(operation, Gemv):
+        return True, _run(device, plain, operation)
     across = device.stacks * device.channels * device.units_per_channel
     return _continued(
         lambda groups: _run(device, plain, replace(operation, rows=groups * across)),
@@ -264,7 +281,13 @@ def _run(device: PimDevice, plain: PimDevice, operation: Operation) -> _Raw:
     bare = run_operation(plain, operation)
     assert isinstance(found, Outcome)
     assert isinstance(bare, Outcome)
-    return _Raw(found.time_ps, min(bare.time_ps, found.time_ps), found.read_bytes, found.commands)
+    return _Raw(
+        found.time_ps,
+        min(bare.time_ps, found.time_ps),
+        found.read_bytes,
+        found.commands,
+        found.energy_j,
+    )
 
 
 @lru_cache(maxsize=32)

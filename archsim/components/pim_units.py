@@ -7,7 +7,7 @@ makes every distance longer or shorter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
@@ -28,6 +28,7 @@ from archsim.components.pim_cost import PimCost, like_commands, operation_cost
 from archsim.config.hashing import content_hash
 from archsim.config.paths import join_path
 from archsim.config.schema import ConfigModel, Identifier, PositiveInt
+from archsim.cost.table import picojoules
 from archsim.errors import ConfigError, nearest
 from archsim.mapping import Infeasible
 from archsim.numberformat import parse_format
@@ -136,9 +137,9 @@ class BoundPimUnits(BoundComponent):
     units: PimUnits
     KIND: ClassVar[str] = "pim-units"
     BESIDE: ClassVar[bool] = True
-    ACTIONS: ClassVar[tuple[str, ...]] = ("mac", "read", "activate", "transfer")
-    """Bytes that units read, bytes of rows opened, bytes of vectors moved, and MACs (padding and
-    all)."""
+    ACTIONS: ClassVar[tuple[str, ...]] = ("mac", "read", "transfer", "activate", "compute_other")
+    """MACs (padding and all), bytes that units read, bytes of vectors moved, and energies of
+    commands in pJ: of rows, and all others."""
 
     @property
     def config(self) -> PimUnits:
@@ -340,7 +341,7 @@ class BoundPimUnits(BoundComponent):
         return Service(time_ps, time_ps, counts, expression, expression)
 
     def counts(
-        self, cost: PimCost, number: str, element_bytes: int, vectors: int = 1
+        self, cost: PimCost, number: str, element_bytes: int, vectors: float = 1
     ) -> dict[tuple[str, str, str], int]:
         """Return the actions of an operation.
 
@@ -353,11 +354,20 @@ class BoundPimUnits(BoundComponent):
         vectors
             Vectors multiplied with what is read once.
         """
+        own = {key.partition(".")[0] for key in self.config.energy_j}
+        spent = {
+            "mac": round(cost.compute_pj * vectors),
+            "read": cost.access_pj,
+            "transfer": cost.move_pj,
+        }
         found = {
-            (self.name, "mac", number): cost.read_bytes // element_bytes * vectors,
+            (self.name, "mac", number): round(cost.read_bytes // element_bytes * vectors),
             (self.name, "read", ANY_FORMAT): cost.read_bytes,
-            (self.name, "activate", ANY_FORMAT): cost.opened_bytes,
             (self.name, "transfer", ANY_FORMAT): cost.moved_bytes,
+            (self.name, "activate", ANY_FORMAT): cost.activate_pj,
+            (self.name, "compute_other", ANY_FORMAT): sum(
+                energy for action, energy in spent.items() if action not in own
+            ),
         }
         return {key: count for key, count in found.items() if count}
 
@@ -367,19 +377,26 @@ class BoundPimUnits(BoundComponent):
         return self.scaled_ps(standard.time_ps(standard.timings["nRC"]))
 
     def energy_pj(self, action: str, format: str = ANY_FORMAT) -> float:
-        """Return the energy of a MAC or of a byte read, opened or moved, pJ.
+        """Return the energy of an action, pJ.
 
-        The component's own `energy:` wins over the device's.
+        Energies of commands are counted in pJ: `activate` those of rows, `compute_other` the rest.
+        What the component's own `energy:` gives for a MAC, or a byte read or moved, replaces its
+        part of the rest.
         """
         self._check_action(action, self.ACTIONS)
-        own = self.config.energy_j
-        bits = self.device.energy
-        if action in own or f"{action}.{format}" in own or bits is None:
-            return super().energy_pj(action, format)
-        if action == "mac":
-            return bits.compute_pj * parse_format(base_format(format)).bits
-        each = {"read": bits.access_pj, "activate": bits.activate_pj, "transfer": bits.move_pj}
-        return each[action] * BITS
+        for key in (f"{action}.{format}", action):
+            if key in self.config.energy_j:
+                return picojoules(self.config.energy_j[key])
+        return 1.0 if action in ("activate", "compute_other") else 0.0
+
+    def _static_parts(self) -> Iterable[float]:
+        """Yield the power of refreshes, W: they go on whatever the memory does."""
+        standard = self.device.standard
+        if standard.energy is not None and self.device.controller.refresh != "none":
+            scopes = self.device.sizes.get("pseudochannel", 1)
+            number = scopes * self.device.channels * self.units.stacks
+            interval_s = standard.time_ps(standard.refresh.interval_ticks) / PS_PER_S
+            yield number * standard.energy.refresh_all_pj / PS_PER_S / interval_s
 
 
 @lru_cache(maxsize=64)

@@ -24,6 +24,8 @@ OPERATIONS = (
     Attention(1025, 64, 32, 8, 2),
 )
 
+DYNAMIC = ("activate", "access", "compute", "move")
+
 SLOW = settings(
     max_examples=12,
     deadline=None,
@@ -51,10 +53,11 @@ def test_a_run_and_a_single_operation_agree(name, operation):
     assert cost.stream_ps + cost.rows_ps + cost.vector_ps + cost.refresh_ps == cost.time_ps
     assert min(cost.stream_ps, cost.rows_ps, cost.vector_ps, cost.refresh_ps, cost.due_ps) >= 0
     assert (cost.read_bytes, cost.useful_bytes) == (outcome.read_bytes, outcome.useful_bytes)
-    if not units.config.energy_j and outcome.energy_j:
+    if not units.config.energy_j:
         counts = units.counts(cost, "bf16", 2)
         energy = sum(n * units.energy_pj(key[1], key[2]) for key, n in counts.items())
-        assert energy * 1e-12 == pytest.approx(sum(outcome.energy_j.values()), rel=1e-9)
+        alone_j = sum(outcome.energy_j.get(part, 0.0) for part in DYNAMIC)
+        assert energy * 1e-12 == pytest.approx(alone_j, rel=1e-6)
 
 
 def test_tokens_that_give_the_same_commands_are_timed_once():
@@ -85,7 +88,8 @@ def test_a_line_goes_on_as_the_commands_do(operation, budget, monkeypatch):
     assert line.is_line
     assert line.time_ps == pytest.approx(exact.time_ps, rel=0.03)
     assert line.read_bytes == pytest.approx(exact.read_bytes, rel=0.01)
-    assert line.opened_bytes == pytest.approx(exact.opened_bytes, rel=0.03)
+    assert line.activate_pj == pytest.approx(exact.activate_pj, rel=0.1)
+    assert line.access_pj == pytest.approx(exact.access_pj, rel=0.01)
 
 
 @pytest.mark.parametrize("name", ["attacc-bank", "attacc-bankgroup", "generic-pim"])
@@ -111,7 +115,6 @@ def test_units_read_the_matrix_at_least_once_and_no_faster_than_their_peak(name,
     cost = units.gemv(rows, inner, 2)
     assert cost.read_bytes >= rows * inner * 2 == cost.useful_bytes
     assert cost.time_ps >= cost.read_bytes / units.peak_read_bytes_per_s() * 1e12 * 0.5
-    assert cost.opened_bytes >= cost.read_bytes
     more = units.gemv(rows + 500, inner, 2)
     assert more.time_ps >= cost.time_ps
 
@@ -181,9 +184,8 @@ def test_another_clock_stretches_all_distances():
 def test_distances_can_be_replaced():
     units = units_of("attacc-bank", "hardware.components.units.timings={nCCDAB: 4}")
     assert units.gemv(40960, 4096, 2).time_ps < units_of("attacc-bank").gemv(40960, 4096, 2).time_ps
-    wrong = units_of("attacc-bank", "hardware.components.units.timings={nCCDXX: 4}")
-    with pytest.raises(ConfigError, match=r"units\.device"):
-        wrong.gemv(16, 16, 2)
+    with pytest.raises(ConfigError, match="nCCDS"):
+        units_of("attacc-bank", "hardware.components.units.timings={nCCDXX: 4}")
 
 
 def test_what_the_lanes_or_the_kernels_cannot_take_is_typed():

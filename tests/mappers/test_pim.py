@@ -155,7 +155,6 @@ def test_units_multiply_at_least_the_macs_of_the_model(hardware, batch, context)
     result = run(hardware, batch=batch, context=context, parallel="tp=1", observe=keep)
     assert kept["mac"] >= result.macs
     assert kept["read"] >= 2 * result.macs
-    assert kept["activate"] >= kept["read"]
 
 
 def test_what_crosses_the_interface_of_pim_gpt_is_far_less_than_the_weights():
