@@ -3,8 +3,8 @@
 A text lists ``NEW`` or ``NEW+HISTORY`` between commas, with ``COUNTx`` before it for several alike:
 ``512, 128+512, 8x1+2000`` is a prompt of 512 tokens, a later chunk of 128, and eight decode steps.
 A CSV file has the columns ``new`` and optionally ``history`` and ``count``; a JSON file is a list
-of objects with the same keys, or of lists ``[new, history]``. A CSV file with the column ``tokens``,
-as systems with computing memories take it, lists the cached tokens of decode steps.
+of objects with the same keys, or of lists ``[new, history]``. A CSV file with the column
+``tokens``, as systems with computing memories take it, lists the cached tokens of decode steps.
 """
 
 from __future__ import annotations
