@@ -43,6 +43,10 @@ def show(
     batch: Batch = 1,
     context: Context = 1024,
     new_tokens: NewTokens = 1,
+    requests: Annotated[
+        str | None,
+        typer.Option(metavar="LIST|FILE", help="Mixed batch in place of a phase, as for run."),
+    ] = None,
     precision: Precision = "",
     dequantise: Annotated[
         bool, typer.Option("--dequantise", help="Scale weights and caches by einsums.")
@@ -53,18 +57,24 @@ def show(
     """Show a model's layers, einsums and ranks."""
     from archsim.cli.output import print_json, print_report
     from archsim.report.model_page import render_workload
-    from workloads import load_workload, summarise
+    from workloads import load_mixed, load_model, load_workload, summarise
+    from workloads.batch_file import batch_requests
 
-    workload = load_workload(
-        name,
-        phase=phase,
-        batch=batch,
-        context=context,
-        new_tokens=new_tokens,
-        precision=precision,
-        dequantise=dequantise,
-        overrides=tuple(overrides or ()),
-    )
+    settings = tuple(overrides or ())
+    if requests is not None:
+        model, pairs = load_model(name, overrides=settings), batch_requests(requests)
+        workload = load_mixed(model, pairs, precision=precision, dequantise=dequantise)
+    else:
+        workload = load_workload(
+            name,
+            phase=phase,
+            batch=batch,
+            context=context,
+            new_tokens=new_tokens,
+            precision=precision,
+            dequantise=dequantise,
+            overrides=settings,
+        )
     if as_json:
         print_json(summarise(workload))
     else:

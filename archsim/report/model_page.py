@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
 def render_workload(workload: Workload) -> RenderableType:
     """Return the page of a workload."""
-    head = f"{workload.name} · {workload.phase} · batch {workload.batch}"
+    number, length = ("requests", "positions") if workload.requests else ("batch", "context")
+    head = f"{workload.name} · {workload.phase} · {number} {workload.batch}"
     layout = _folded(
-        [name if number == 1 else f"{number}×{name}" for name, number in workload.layout]
+        [name if layers == 1 else f"{layers}×{name}" for name, layers in workload.layout]
     )
     described = list(describe_model(workload.model).items())
     described += [("stages", layout), ("source", workload.model.source)]
     parts: list[RenderableType] = [
-        Text(f"{head} · context {workload.context}", style="bold cyan"),
+        Text(f"{head} · {length} {workload.context}", style="bold cyan"),
         Text(str(workload.precision)),
         Text(),
         _pairs(described),

@@ -53,6 +53,13 @@ def test_diff_leaves_sizes_of_indices_out(archsim):
     assert "query_norm_scale" in shown
 
 
+def test_show_takes_a_mixed_batch(archsim):
+    shown = archsim("model", "show", "llama3.2-1b", "--requests", "64, 2x1+500").out
+    assert "mixed · requests 3 · positions 66" in shown
+    assert "request_1_scores" in shown
+    assert "is not a request" in archsim("model", "show", "gpt2", "--requests", "6+").err
+
+
 def test_diff_prints_numbers_whole_and_stages_once(archsim):
     shown = archsim("model", "diff", "deepseek-v2-lite", "mixtral-8x7b").out
     assert "13,058,039,611,392" in shown
