@@ -116,13 +116,19 @@ def bound_bytes_per_s(machine: Machine, level: str) -> float:
 def _fastest(einsum: Einsum, cascade: Cascade, machine: Machine) -> tuple[str, float]:
     """Return the fastest unit for an einsum and its rate in the widest of its number formats.
 
-    A format that no unit multiplies is converted before, to whatever the units are fastest in.
+    A format that no unit multiplies is converted before, to whatever the units are fastest in; on
+    units whose libraries quantise the wider operand, the narrower format counts.
     """
     wide = max((cascade.tensor(name).format for name in einsum.reads()), key=lambda f: f.bits)
     unit, rate = machine.peak_macs_per_s(wide.name.partition(":")[0])
     if machine.array is not None and unit != machine.array.name:
         rates = {number: machine.peak_macs_per_s(number) for number in machine.array.formats}
         unit, rate = max(rates.values(), key=lambda item: item[1])
+    for name in einsum.reads():
+        narrow = cascade.tensor(name).format.name.partition(":")[0]
+        other, faster = machine.peak_macs_per_s(narrow)
+        if faster > rate and machine.component(other).NARROWS:
+            unit, rate = other, faster
     rate += machine.beside_macs_per_s(unit, wide.name.partition(":")[0])
     if rate <= 0:
         raise MappingError(f"machine {machine.name} has no unit that multiplies {wide.name}")

@@ -108,6 +108,11 @@ class GpuGemmMapper:
             said.append("adapters of one input are two calls, down to their rank and up again")
         if any(is_packed(call.dtype) for call in calls):
             said.append(PACKED_SAID)
+        if any(call.dtype == "nvfp4" for call in calls):
+            said.append(
+                "no product in nvfp4 is among the measurements: constants are those of 8 bits, and "
+                "activations are quantised for it as for them"
+            )
         if any(einsum.op_class == "head" for einsum in cascade.einsums):
             calls += _sampling(cascade, chosen)
             dims = last.matmul() or cascade.einsums[0].matmul()
@@ -221,9 +226,9 @@ def operand_format(
 ) -> str:
     """Return the format in which a GPU multiplies two operands, as measurements name it.
 
-    Weights of 8 bits are multiplied in 8 bits where the part can, activations are quantised for it;
-    with a scale for each block of 128 the format is the blocked one. Other weights below 16 bits
-    are unpacked by the product: they move in their bits and are multiplied as the activations.
+    Weights of 8 bits (or nvfp4) are multiplied so where the part can, activations are quantised for
+    it; with a scale for each block of 128 the format is the blocked one. Other weights below 16
+    bits are unpacked by the product: they move in their bits, and are multiplied as activations.
     Batched products (of absorbed latent attention) keep weights in the format of the activations,
     as libraries do. Sparse weights move in the bits that are stored and are multiplied as dense
     ones: sparse matrix units are not modelled.
@@ -251,7 +256,7 @@ def _dense_format(
         return _blocked(narrow)
     if batched:
         return plain
-    if narrow.bits == 8 and name in gpu.device.formats():
+    if name in gpu.device.formats():
         return _blocked(narrow)
     return f"{plain}{PACKED}{float(narrow.bits_per_element):g}"
 

@@ -150,6 +150,9 @@ class BoundComponent(ABC):
     """Of a memory: whether mappers place tensors in it; False for a cache that fills itself."""
     BESIDE: ClassVar[bool] = False
     """Whether its units multiply beside the processor, at the same time."""
+    NARROWS: ClassVar[bool] = False
+    """Whether its libraries quantise the wider operand of a product, to multiply in the narrower
+    format."""
 
     def __post_init__(self) -> None:
         clocks = self.context.clocks

@@ -93,6 +93,7 @@ class BoundGpuSm(BoundComponent):
 
     sm: GpuSm
     KIND: ClassVar[str] = "gpu-sm"
+    NARROWS: ClassVar[bool] = True
     ACTIONS: ClassVar[tuple[str, ...]] = ("mac", "add", "mul", "max", "exp", "div", "issue")
     """``issue`` stands for what the board draws beside counted actions: instructions, registers,
     shared memory, leakage that grows with the load; one count is 1 pJ."""

@@ -41,6 +41,7 @@ RELATIVES: Final = {
 """Families by nearness: the same kind of matrix instruction and memory first."""
 
 FORMAT_FALLBACK: Final = {
+    "nvfp4": ("fp8", "16bit"),
     "fp8_block": ("fp8", "16bit"),
     "fp8": ("int8", "16bit"),
     "int8": ("fp8", "16bit"),

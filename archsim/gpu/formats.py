@@ -8,7 +8,7 @@ from archsim.errors import ConfigError, nearest
 
 ELEMENT_BYTES: Final = {
     **{"fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "fp8_block": 1.0},
-    **{"int8": 1.0, "bf16+kvfp8": 2.0, "fp16+kvfp8": 2.0},
+    **{"int8": 1.0, "nvfp4": 0.5625, "bf16+kvfp8": 2.0, "fp16+kvfp8": 2.0},
 }
 """Bytes of an operand element; ``x+kvfp8`` are operands x with an fp8 KV cache."""
 

@@ -179,6 +179,7 @@ STARTS: Final = {
     "fp8": {"operation_pj": 0.75},
     "fp8_block": {"operation_pj": 0.75},
     "int8": {"operation_pj": 0.75},
+    "nvfp4": {"operation_pj": 0.375},
 }
 """Energies from which fits start, where not those of 16-bit formats (estimate)."""
 

@@ -114,6 +114,8 @@ def test_expert_ranks_of_grouped_experts_send_tokens_in_eight_bits():
         ("fp8", "a100-80g-sxm", "bf16+w8"),
         ("int8", "a100-80g-sxm", "int8"),
         ("fp8:g128:fp32", "h200-sxm", "fp8_block"),
+        ("nvfp4", "b200-sxm", "nvfp4"),
+        ("nvfp4", "h200-sxm", "bf16+w4.5"),
     ],
 )
 def test_packed_weights_are_multiplied_as_activations_are(weights, gpu, expected):
@@ -138,6 +140,16 @@ def test_four_bits_hold_a_model_that_does_not_fit_in_sixteen():
 def test_queries_in_eight_bits_attend_to_a_wide_cache():
     load = load_workload("llama3-8b", phase="decode", precision="weights=fp8,act=fp8")
     assert kernels(load)["attention-decode"].call.dtype == "bf16"
+
+
+def test_four_bit_units_are_used_and_bound():
+    sizes = {"phase": "prefill", "batch": 8, "context": 1024, "hardware": "b200-sxm"}
+    times = {}
+    for text in ("bf16", "fp8", "nvfp4"):
+        result = run("llama3-8b", **sizes, precision=f"weights={text}")
+        assert result.latency_s > result.roofline.bound_s
+        times[text] = result.roofline.bound_s
+    assert times["bf16"] > 1.8 * times["fp8"] > 2 * times["nvfp4"]
 
 
 def test_adapters_add_two_calls_to_each_product():
