@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archsim.errors import MappingError
@@ -86,15 +87,8 @@ def choose(
     xpu_ps = context.evaluate(other.program())
     both = f"{_time(mine.time_ps)} in memory, {_time(xpu_ps)} on the processor"
     if mine.time_ps < xpu_ps:
-        return PimMapping(
-            mine.mapper,
-            mine.name,
-            mine.layer,
-            mine.phases,
-            mine.fused,
-            (f"{what} in memory: {both}", *mine.notes),
-            {**mine.choices, "xpu_ps": xpu_ps},
-        )
+        notes = (f"{what} in memory: {both}", *mine.notes)
+        return replace(mine, notes=notes, choices={**mine.choices, "xpu_ps": xpu_ps})
     return Placed(other, (f"{what} on the processor: {both}",), mapper_id)
 
 

@@ -7,7 +7,7 @@ to how many it keeps. Router, shared calls and collectives stay on the processor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from archsim.errors import MappingError
@@ -19,9 +19,12 @@ from mappers.pim_mapping import PimMapping
 from mappers.pim_products import product, product_phases
 
 if TYPE_CHECKING:
-    from archsim.mapping import FragmentMapping, Json, MapContext
+    from archsim.mapping import FragmentMapping, Json, MapContext, OperatorUse
     from mappers.pim_machine import PimMachine
     from workloads import Cascade
+
+SIXTEEN: Final = "bf16"
+"""Format in which the peak of the units is taken."""
 
 EXPERTS_CALL: Final = "moe"
 """Operator of the processor's call for all experts."""
@@ -126,6 +129,8 @@ def both(
             phases.append(kernel.phase(other.gpu))
         elif kernel is calls[0]:
             phases.append(_together(pim, split, groups, [k.phase(other.gpu) for k in calls]))
+    uses = [kernel.use(other.gpu) for kernel in other.kernels if kernel not in calls]
+    uses += [_both_use(pim, kernel.use(other.gpu), split) for kernel in calls[:1]]
     note = (
         f"{split.in_memory} of {split.experts} experts in memory ({split.memory_ps / 1e6:.4g} us), "
         f"the others on the processor ({split.processor_ps / 1e6:.4g} us), at once"
@@ -138,6 +143,18 @@ def both(
         other.fused,
         (note, *other.notes),
         {"placement": "both", "in_memory": split.in_memory, "experts": split.experts},
+        operators=tuple(uses),
+    )
+
+
+def _both_use(pim: PimMachine, use: OperatorUse, split: Split) -> OperatorUse:
+    """Return the experts as reports list them: all of them over the rates of both sides."""
+    return replace(
+        use,
+        time_ps=split.time_ps,
+        peak_macs_per_s=use.peak_macs_per_s + pim.units.peak_macs_per_s(SIXTEEN),
+        peak_bytes_per_s=use.peak_bytes_per_s + pim.units.peak_read_bytes_per_s(),
+        energy_pj=0.0,
     )
 
 

@@ -11,12 +11,12 @@ from archsim.components.base import base_format
 from archsim.mapping import Infeasible
 from mappers.attention_problem import AttentionProblem
 from mappers.pim_lengths import extent, weighted_lengths
-from mappers.pim_mapping import PimMapping, joined, unit_phases
+from mappers.pim_mapping import PimMapping, joined, operator_use, unit_phases
 from mappers.pim_traffic import around, cache_write
 
 if TYPE_CHECKING:
     from archsim.components.pim_cost import PimCost
-    from archsim.mapping import Json, MapContext
+    from archsim.mapping import Json, MapContext, OperatorUse
     from mappers.closed_form import Phase
     from mappers.pim_machine import PimMachine
     from mappers.work import CountKey
@@ -129,6 +129,7 @@ def one_group(
         inside(group),
         tuple(notes),
         {"operation": operation},
+        operators=(_use(pim, [group], phases, times * whole.useful_bytes),),
     )
 
 
@@ -167,6 +168,7 @@ def many_groups(
         tuple(name for group in groups for name in inside(group)),
         tuple(notes),
         {"lengths": lengths, "time_ps": found.cost.time_ps, "balance": found.balance},
+        operators=(_use(pim, groups, phases, found.cost.useful_bytes),),
     )
 
 
@@ -174,6 +176,17 @@ def inside(group: Group) -> tuple[str, ...]:
     """Return the einsums whose results never leave the stacks."""
     result = group.problem.result.name
     return tuple(e.name for e in group.cascade.einsums if e.output.tensor != result)
+
+
+def _use(
+    pim: PimMachine, groups: Sequence[Group], phases: Sequence[Phase], num_bytes: int
+) -> OperatorUse:
+    macs = sum(
+        group.cascade.einsum(name).macs()
+        for group in groups
+        for name in (group.problem.scores, group.problem.context)
+    )
+    return operator_use(pim, "attention", groups[0].number, phases, (macs, num_bytes))
 
 
 def _amounts(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from archsim.components.base import ANY_FORMAT
+from archsim.mapping import OperatorUse
 from mappers.closed_form import ClosedForm, Phase, Tally
 from mappers.work import Work, service_work
 
@@ -36,6 +37,10 @@ class PimMapping:
         What to say.
     choices
         What defines the mapping.
+    footprints
+        Nothing: no tiles are held on chip.
+    operators
+        Its operations, for reports.
     """
 
     mapper: str
@@ -46,6 +51,7 @@ class PimMapping:
     notes: tuple[str, ...] = ()
     choices: Mapping[str, Json] = field(default_factory=dict)
     footprints: Mapping[str, int] = field(default_factory=dict)
+    operators: tuple[OperatorUse, ...] = ()
 
     rung = "command"
     """Operations in memory are timed by their commands."""
@@ -109,6 +115,12 @@ class Placed:
         return self.inner.fused
 
     @property
+    def operators(self) -> tuple[OperatorUse, ...]:
+        """Operators of the processor's mapping, if it is made of such, and what follows it."""
+        behind = [OperatorUse(p.name, "link", p.time_ps, p.cause, 0) for p in self.after]
+        return (*getattr(self.inner, "operators", ()), *behind)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Return what the mappings have to say."""
         return (*self.said, *getattr(self.inner, "notes", ()))
@@ -165,6 +177,11 @@ class InTurn:
         return tuple(name for part in self.parts for name in part.fused)
 
     @property
+    def operators(self) -> tuple[OperatorUse, ...]:
+        """Operators of all parts."""
+        return tuple(use for part in self.parts for use in getattr(part, "operators", ()))
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Return what the parts have to say."""
         told = [note for part in self.parts for note in getattr(part, "notes", ())]
@@ -183,6 +200,43 @@ class InTurn:
     def to_json(self) -> dict[str, Json]:
         """Return the choices of every part."""
         return {"mapper": self.mapper, "parts": [part.to_json() for part in self.parts]}
+
+
+def operator_use(
+    pim: PimMachine,
+    name: str,
+    number: str,
+    phases: Sequence[Phase],
+    work: tuple[int, int],
+) -> OperatorUse:
+    """Return an operation in memory as reports list it.
+
+    Parameters
+    ----------
+    pim
+        Where.
+    name, number
+        Its name, and the format in which it multiplies.
+    phases
+        Its phases; the longest one sets its time.
+    work
+        MACs of the model, and the bytes that they need from the banks.
+    """
+    causes: dict[str, int] = {}
+    for phase in phases:
+        causes[phase.cause] = causes.get(phase.cause, 0) + phase.time_ps
+    macs, num_bytes = work
+    return OperatorUse(
+        name.removesuffix("_projection"),
+        "in memory",
+        sum(phase.time_ps for phase in phases),
+        max(causes, key=lambda cause: (causes[cause], cause), default=""),
+        launches=0,
+        macs=macs,
+        peak_macs_per_s=pim.units.peak_macs_per_s(number),
+        dram_bytes=num_bytes,
+        peak_bytes_per_s=pim.units.peak_read_bytes_per_s(),
+    )
 
 
 def unit_phases(

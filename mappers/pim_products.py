@@ -15,11 +15,11 @@ from archsim.components.base import base_format
 from archsim.mapping import Infeasible
 from archsim.units import PS_PER_S
 from mappers.pim_collective import behind_products
-from mappers.pim_mapping import PimMapping, joined, move_phase, unit_phases
+from mappers.pim_mapping import PimMapping, joined, move_phase, operator_use, unit_phases
 
 if TYPE_CHECKING:
     from archsim.components.pim_cost import PimCost
-    from archsim.mapping import Json, MapContext
+    from archsim.mapping import Json, MapContext, OperatorUse
     from mappers.closed_form import Phase
     from mappers.pim_machine import PimMachine
     from workloads import Cascade, Einsum
@@ -124,13 +124,17 @@ def products_mapping(
     """Map all products of a fragment into memory, one after the other."""
     phases: list[Phase] = []
     notes, shapes = [], []
+    uses: list[OperatorUse] = []
     for einsum in cascade.einsums:
         if einsum.matmul() is None:
             continue
         item = product(pim, cascade, einsum, context)
         if isinstance(item, Infeasible):
             return item
-        phases += product_phases(pim, cascade, item, context)
+        own = product_phases(pim, cascade, item, context)
+        phases += own
+        work = einsum.macs(), item.passes * item.cost.useful_bytes
+        uses.append(operator_use(pim, einsum.name, item.number, own, work))
         notes += product_notes(pim, item)
         shape: dict[str, Json] = {
             "einsum": einsum.name,
@@ -150,6 +154,7 @@ def products_mapping(
         tuple(e.name for e in cascade.einsums if e.output.tensor in inside),
         tuple(notes),
         {"operations": list(shapes)},
+        operators=tuple(uses),
     )
 
 

@@ -292,10 +292,14 @@ def _devices(devices: Devices, one_phase: bool) -> RenderableType:
     if devices.stages > 1:
         rows += [
             ("slowest stage", quantity(devices.stage_s, "time")),
-            ("tokens/s, pipeline full", count(devices.steady_tokens_per_s)),
+            ("tokens/s, pipeline full", _steady(devices.steady_tokens_per_s)),
             ("between tokens then", quantity(devices.steady_tbt_s, "time")),
         ]
     return facts([row for row in rows if row[1] != "–"])
+
+
+def _steady(rate: float | None) -> str:
+    return "caches do not fit" if rate is None else count(rate)
 
 
 def _operators(operators: Sequence[Operator], latency_s: float) -> RenderableType:
@@ -316,7 +320,8 @@ def _operators(operators: Sequence[Operator], latency_s: float) -> RenderableTyp
     rest = operators[MAX_OPERATORS:]
     launches = sum(item.launches for item in operators)
     bound_s = sum(item.time_s for item in operators if item.limited_by == "launch")
-    parts = [f"{launches} kernels; {percent(bound_s / latency_s)} of the time is bound by launches"]
+    bound = percent(bound_s / latency_s)
+    parts = [f"{launches} kernels; {bound} of the time is bound by launches"] if launches else []
     if rest:
         other_s = sum(item.time_s for item in rest)
         others = "1 other operator takes" if len(rest) == 1 else f"{len(rest)} other operators take"
