@@ -302,7 +302,7 @@ def said(parallel: Parallel, link: str) -> tuple[str, ...]:
     if parallel.pp > 1:
         found.append(
             "one batch is in flight: its stages work one after another; with the pipeline full "
-            f"{parallel.pp} batches are, whose caches must fit beside the weights"
+            f"{parallel.pp} batches are, and their caches stand beside the weights"
         )
     if max(parallel.tp, parallel.ep) > MEASURED_RANKS:
         found.append(

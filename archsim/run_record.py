@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import archsim
 from archsim.accounting import Totals
+from archsim.capacity import check_capacity
 from archsim.command_rung import command_classes, command_memories
 from archsim.config.hashing import content_hash
 from archsim.mapping import NotedMapping
@@ -277,6 +278,8 @@ class RunRecord:
         others_w = self.machine.static_w() if ranks.pp > 1 else {}
         rank_w = energy_j / latency_s if energy_j is not None else None
         idle_w = (ranks.pp - 1) * sum(others_w.values())
+        more_bytes = (ranks.pp - 1) * self.held.kv_bytes()
+        fits = check_capacity(self.held, self.machine, more_bytes) is None
         return Devices(
             count=ranks.devices,
             sharing=str(ranks),
@@ -284,8 +287,8 @@ class RunRecord:
             power_w=None if rank_w is None else (rank_w + idle_w) * ranks.tp * ranks.ep,
             stages=ranks.pp,
             stage_s=stage_s,
-            steady_tokens_per_s=ranks.pp * tokens / step_s,
-            steady_tbt_s=step_s if name == "decode" else None,
+            steady_tokens_per_s=ranks.pp * tokens / step_s if fits else None,
+            steady_tbt_s=step_s if fits and name == "decode" else None,
         )
 
     def _tokens_per_s(self, phases: Mapping[str, Phase]) -> float:

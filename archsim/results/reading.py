@@ -178,8 +178,8 @@ def read_operator(key: str, value: Json) -> Operator:
 
 def read_devices(key: str, value: Json) -> Devices:
     """Read what all devices do together."""
-    numbers = ("tokens_per_s_per_device", "stage_s", "steady_tokens_per_s")
-    shares, counts = ("power_w", "steady_tbt_s"), ("count", "stages")
+    numbers, counts = ("tokens_per_s_per_device", "stage_s"), ("count", "stages")
+    shares = ("power_w", "steady_tokens_per_s", "steady_tbt_s")
     data = exactly(key, value, (*numbers, *shares, *counts, "sharing"))
     number = {name: as_number(f"{key}.{name}", data[name]) for name in numbers}
     share = {name: maybe(f"{key}.{name}", data[name], as_number) for name in shares}
@@ -190,7 +190,7 @@ def read_devices(key: str, value: Json) -> Devices:
         power_w=share["power_w"],
         stages=as_integer(f"{key}.stages", data["stages"]),
         stage_s=number["stage_s"],
-        steady_tokens_per_s=number["steady_tokens_per_s"],
+        steady_tokens_per_s=share["steady_tokens_per_s"],
         steady_tbt_s=share["steady_tbt_s"],
     )
 

@@ -177,7 +177,8 @@ class Devices:
     stage_s
         Time of the slowest stage in a step (of a prefill: in the pass), one batch at a time.
     steady_tokens_per_s
-        Tokens a second of all devices with a batch of this size in every stage.
+        Tokens a second of all devices with a batch of this size in every stage; None if the caches
+        of so many batches do not fit.
     steady_tbt_s
         Time between tokens then; None without a decode.
     """
@@ -188,7 +189,7 @@ class Devices:
     power_w: float | None
     stages: int
     stage_s: float
-    steady_tokens_per_s: float
+    steady_tokens_per_s: float | None
     steady_tbt_s: float | None
 
 

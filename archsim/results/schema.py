@@ -126,7 +126,7 @@ def _explanations() -> dict[str, Schema]:
                 power_w=["number", "null"],
                 stages="integer",
                 stage_s="number",
-                steady_tokens_per_s="number",
+                steady_tokens_per_s=["number", "null"],
                 steady_tbt_s=["number", "null"],
             ),
             "What several devices do together; null for one.",

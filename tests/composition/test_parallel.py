@@ -99,6 +99,14 @@ def test_a_full_pipeline_makes_tokens_as_its_slowest_stage_lets_it():
     assert run(**sizes).devices is None
 
 
+def test_a_pipeline_is_not_full_where_caches_do_not_fit():
+    sizes = {"model": "llama2-7b", "phase": "decode", "context": 4000, "parallel": "pp=2"}
+    few, many = (run(**sizes, batch=batch) for batch in (8, 64))
+    assert few.devices.steady_tokens_per_s is not None
+    assert many.feasible
+    assert many.devices.steady_tokens_per_s is None
+
+
 def test_a_model_too_large_for_one_device_fits_on_two():
     assert not run(model="llama3-70b", phase="decode", context=4096).feasible
     assert run(model="llama3-70b", phase="decode", context=4096, parallel="tp=2").feasible
