@@ -136,8 +136,20 @@ class GpuRunSuite:
             ],
             groupings=(("model",), ("gpu",), ("part",)),
             details=misses(items),
-            notes=NOTES,
+            notes=(*NOTES, *_served(path.parent / SERVING)),
         )
+
+
+def _served(path: Path) -> tuple[str, ...]:
+    """Return what estimates of serving rows amount to, where there are any."""
+    from archsim.validation.gpu_throughput import COLUMNS as SERVED
+    from archsim.validation.gpu_throughput import estimates, note
+
+    if not path.is_file():
+        return ()
+    header = path.read_text("utf-8").partition("\n")[0].split(",")
+    found = estimates(path) if set(SERVED) <= set(header) else []
+    return (note(found),) if found else ()
 
 
 class _LeftOutError(Exception):

@@ -10,6 +10,7 @@ import pytest
 from archsim.cli import main
 from archsim.errors import ConfigError, NotRunError
 from archsim.validation.gpu_run import CHANGES, COLUMNS, SUITE, model_of
+from archsim.validation.gpu_throughput import estimates
 from workloads import build_workload
 
 WHOLE = {
@@ -65,6 +66,28 @@ def test_unknown_models_and_serving_are_left_out_with_a_reason(tmp_path):
     assert "switchxl4" in text
     assert "scheduler" in text
     assert "serving" in text
+
+
+SERVED = {
+    **{"gpu": "H200-SXM", "model": "Llama-3.1-8B", "weight_dtype": "fp8", "isl": "1000"},
+    **{"scenario": "trtllm_max_throughput", "osl": "1000", "tp": "1"},
+    **{"metric": "output_tokens_per_s", "value": "17744"},
+}
+"""One row of TensorRT-LLM's table of throughput (Apache-2.0)."""
+
+
+def test_full_load_is_estimated_but_not_scored(tmp_path):
+    folder = table(tmp_path, PART)
+    others = [{**SERVED, "model": "Qwen3-235B-A22B"}, {**SERVED, "scenario": "mlperf"}]
+    lines = [",".join(row[name] for name in SERVED) for row in (SERVED, *others)]
+    path = folder / "end_to_end_serving.csv"
+    path.write_text("\n".join([",".join(SERVED), *lines]) + "\n")
+    (found,) = estimates(path)
+    assert abs(found.error_percent) < 15
+    outcome = SUITE.run(folder)
+    assert len(outcome.items) == 1
+    assert "Throughput of 1 served dense models" in outcome.notes[-1]
+    assert next(count for text, count in outcome.skipped.items() if "serving" in text) == 3
 
 
 def test_misses_are_listed_worst_first(tmp_path):
