@@ -30,6 +30,11 @@ POSITION: Final = re.compile(r"[bp]\d*")
 
 COUNTED: Final = ("add", "mul", "max", "exp", "div")
 FORMATS: Final = ("fp32", "bf16", "fp16")
+BLOCK: Final = 1024
+"""Threads of the largest block. Narrower rows, such as those of query and key norms, have blocks as
+narrow (vLLM's launch of rms_norm), so as many more of them run at once: they are timed as rows of
+this length. No norm of narrow rows is among the measurements of serving libraries."""
+
 ADDED: Final = 4.0
 """Tensors of a norm that adds: input, residual, new residual, result."""
 
@@ -179,6 +184,8 @@ def _call(cascade: Cascade, group: Group, options: GpuOptions) -> list[Call]:
         centred = any(einsum.name.endswith("_mean") for einsum in group.einsums)
         operator = "layernorm" if centred else "rmsnorm"
         shape = {**plain, "tensors": ADDED} if kind == "add-norm" else plain
+        if columns < BLOCK and not centred:
+            shape = {**shape, "m": float(max(1, rows * columns // BLOCK)), "n": float(BLOCK)}
     elif kind == "residual" and options.fusion == "library":
         operator, shape, less = "rmsnorm", {**plain, "tensors": ADDED}, {"tensors": 2.0}
     elif kind == "rope":

@@ -72,9 +72,14 @@ def test_ranks_share_latent_heads_and_repeat_the_cache():
     assert shared["all-reduce"].call.shape == {"tp": 8, "bytes": 4 * 7168 * 2}
 
 
+def test_norms_of_narrow_rows_fill_blocks_together():
+    found = kernels(load_workload("qwen3-4b", phase="decode", batch=64, context=64))
+    assert found["query_norm"].call.shape == {"m": 64 * 32 * 128 / 1024, "n": 1024}
+
+
 def test_norms_work_on_new_rows_not_on_the_cache_they_write():
     found = kernels(load_workload("deepseek-v3", phase="decode", batch=4, context=65536))
-    assert found["latent_norm"].call.shape == {"m": 4, "n": 512}
+    assert found["latent_norm"].call.shape == {"m": 2, "n": 1024}
     assert found["latent_norm"].time_ps < 10e6
 
 
