@@ -182,17 +182,44 @@ class RunRequest:
             machine = [text for text in rest if text.startswith("hardware.")]
             formats = load_hardware(self.hardware, overrides=machine).config.precision
             chosen = {} if formats is None else {"precision": formats}
-        if "requests" in self.load or self.phase == "mixed":
+        load = dict(self.load)
+        if "requests" in load or self.phase == "mixed":
             requests = self._requests()
-            chosen |= {name: item for name, item in self.load.items() if name != "requests"}
-            workload = load_mixed(load_model(self.model, overrides=own), requests, **chosen)
+            del load["requests"]
+            self._route(load, sum(new for new, _ in requests))
+            workload = load_mixed(load_model(self.model, overrides=own), requests, **chosen, **load)
         else:
             given = {name: getattr(self, name) for name in SIZES}
             chosen |= {name: item for name, item in given.items() if item is not None}
-            workload = load_workload(self.model, overrides=own, **chosen, **self.load)
+            self._route(load, self._pass_tokens())
+            workload = load_workload(self.model, overrides=own, **chosen, **load)
         described: dict[str, Any] = dict.fromkeys((*SIZES, "precision"))
         plain = dataclasses.replace(self, overrides=rest, load={}, **described)
         return plain, workload
+
+    def _pass_tokens(self) -> int:
+        """Return the new positions of a pass of all sequences."""
+        from workloads.sizes import DEFAULT_CONTEXT
+
+        each = DEFAULT_CONTEXT if self.context is None else self.context
+        if self.phase == "decode":
+            each = 1 + int(self.load.get("draft_tokens", 0))
+        return each * (1 if self.batch is None else self.batch)
+
+    def _route(self, load: dict[str, Any], tokens: int) -> None:
+        """Put loads in place of a routing that lists them or names a trace's file."""
+        from workloads.traces.routing_loads import routing_of
+
+        if "routing" not in load:
+            return
+        load["routing"] = routing_of(load["routing"], tokens)
+        if self.phase == "generate" and not isinstance(load["routing"], str):
+            raise ConfigError(
+                "loads are those of one pass, and a generate has several",
+                path="options.routing",
+                given=self.load["routing"],
+                allowed="with prefill, decode or a mixed batch; uniform, balanced",
+            )
 
     def _requests(self) -> tuple[tuple[int, int], ...]:
         """Return the requests of a mixed batch; ConfigError for what such a batch has not."""

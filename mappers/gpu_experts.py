@@ -16,11 +16,12 @@ from archsim.errors import MappingError
 from mappers import gpu_collective
 from mappers.gpu_kernel import Call
 from mappers.gpu_mapping import kept_bytes
+from workloads.routing_plan import expected_experts
 
 if TYPE_CHECKING:
     from mappers.gpu_device import GpuMachine
     from mappers.gpu_options import GpuOptions
-    from workloads import Cascade, Einsum
+    from workloads import Cascade, Einsum, MatmulDims
 
     Products: TypeAlias = Callable[[Cascade, Sequence[Einsum], GpuOptions, GpuMachine], list[Call]]
 
@@ -81,6 +82,7 @@ def _fused(
     part = cascade.subset([einsum.name for einsum in experts], "experts")
     dtype = operand_format(left, right, gpu)
     width = tokens * shapes[0].n * 2
+    # The operator law knows even choices among all experts; other loads come as fewer experts.
     moved = [
         Call(
             "experts",
@@ -90,7 +92,7 @@ def _fused(
                 "m": float(everywhere),
                 "n": max(1.0, shapes[0].k * matrices / MATRICES),
                 "k": float(shapes[0].n),
-                "experts": float(number),
+                "experts": float(_chosen_from(number, tokens, shapes, options)),
                 "topk": min(float(number), each),
             },
             macs={einsum.name: einsum.macs() for einsum in experts},
@@ -119,3 +121,15 @@ def _fused(
         )
         moved = [*there, *moved, *back]
     return moved
+
+
+def _chosen_from(
+    number: int, tokens: int, shapes: Sequence[MatmulDims], options: GpuOptions
+) -> int:
+    """Return the experts that tokens choose from: those visited, unless that is left to chance."""
+    visited = sum(dims.batch for dims in shapes)
+    loads = [dims.m for dims in shapes]
+    active = max(1, round(sum(dims.batch * dims.m for dims in shapes) / tokens))
+    chance = max(round(expected_experts(number, active, tokens)), active)
+    by_chance = visited == chance and max(loads) - min(loads) <= 1
+    return number if by_chance or options.ep > 1 else visited
