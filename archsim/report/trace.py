@@ -34,7 +34,16 @@ def render_requests(title: str, record: Record) -> RenderableType:
 
 def rows(record: Record) -> dict[str, str]:
     """Return ``{what: number}`` of a trace or a profile."""
-    arrivals = record["arrivals"]
+    found = {} if record["arrivals"] is None else _arrivals(record["arrivals"])
+    for side in ("prompt", "output"):
+        for key, value in record[side].items():
+            name = key if key == "mean" else f"{key[1:]} % up to"
+            found[f"{side}: {name}"] = f"{value:,.5g}"
+    found["correlation of lengths"] = f"{record['correlation']:.2f}"
+    return found
+
+
+def _arrivals(arrivals: Record) -> dict[str, str]:
     found = {}
     if "duration_s" in arrivals:
         found["duration"] = f"{arrivals['duration_s']:,.5g} s"
@@ -44,11 +53,6 @@ def rows(record: Record) -> dict[str, str]:
         found["stamps"] = f"multiples of {arrivals['stamp_s']:.4g} s"
     for item in arrivals["dispersion"]:
         found[f"counts in {item['window_s']:.3g} s: variance / mean"] = f"{item['value']:.3g}"
-    for side in ("prompt", "output"):
-        for key, value in record[side].items():
-            name = key if key == "mean" else f"{key[1:]} % up to"
-            found[f"{side}: {name}"] = f"{value:,.5g}"
-    found["correlation of lengths"] = f"{record['correlation']:.2f}"
     return found
 
 

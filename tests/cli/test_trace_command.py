@@ -58,3 +58,16 @@ def test_a_row_out_of_order_is_named(archsim, tmp_path):
     done = archsim("trace", "show", str(path))
     assert done.code == 2
     assert "trace.csv:3: row out of order" in done.err
+
+
+def test_lengths_without_arrivals_are_shown(archsim, tmp_path):
+    path = tmp_path / "lengths.csv"
+    rows = "".join(f"{100 + n},{10 + n % 7}\n" for n in range(60))
+    path.write_text("num_prefill_tokens,num_decode_tokens\n" + rows, encoding="utf-8")
+    record = archsim("trace", "show", str(path), "--json").json
+    assert record["arrivals"] is None
+    assert record["prompt"]["p50"] == 129.5
+    assert "rate" not in archsim("trace", "show", str(path)).out
+    done = archsim("trace", "fit", str(path))
+    assert done.code == 2
+    assert "too few arrivals to tell how they come" in done.err

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloads.traces.arrival_statistics import ArrivalStatistics, arrival_statistics
+from workloads.traces.arrival_statistics import (
+    LEAST_ARRIVALS,
+    ArrivalStatistics,
+    arrival_statistics,
+)
 from workloads.traces.request_fit import length_correlation
 from workloads.traces.request_generators import generate_requests
 
@@ -22,13 +26,13 @@ _SAMPLED = 20000
 def summarise_requests(requests: Sequence[Request]) -> dict[str, Any]:
     """Return counts, arrivals and lengths of a trace, JSON-able.
 
-    Raises
-    ------
-    ConfigError
-        Too few requests, or all at once.
+    Arrivals are None where the trace has none, or fewer than tell how they come.
     """
-    measured = arrival_statistics([item.arrival_s for item in requests])
-    return {"requests": len(requests), "arrivals": _arrivals(measured), **_lengths(requests)}
+    times = [item.arrival_s for item in requests]
+    arrivals = None
+    if len(times) >= LEAST_ARRIVALS and times[-1] > times[0]:
+        arrivals = _arrivals(arrival_statistics(times))
+    return {"requests": len(requests), "arrivals": arrivals, **_lengths(requests)}
 
 
 def summarise_fit(requests: Sequence[Request], fit: RequestFit) -> dict[str, Any]:
