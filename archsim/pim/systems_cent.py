@@ -15,17 +15,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from archsim.errors import ConfigError
-from archsim.pim.cent import (
-    BANKS,
-    LANES,
-    RESULT_NS,
-    ROW_ELEMENTS,
-    WRITE_VECTOR_NS,
-    gemv_ns,
-    mac_ns,
-    stretch,
-)
-from archsim.pim.device import PimDevice, load_device
+from archsim.pim.device import load_device
+from archsim.pim.systems_cent_block import Instructions, block_instructions
 
 if TYPE_CHECKING:
     from archsim.pim.systems_file import CxlConfig, SystemConfig
@@ -131,40 +122,22 @@ def block_parts_s(system: SystemConfig, model: ServedModel, tokens: int) -> dict
     check_model(model)
     device = load_device(pim.blocks)
     place = layout(system, model)
-    channels = place.channels * place.devices
-    keys, width = model.kv_heads * model.head_size, model.width
-
-    def products(*matrices: tuple[int, int]) -> float:
-        return sum(gemv_ns(device, rows, inner, channels) for rows, inner in matrices)
-
-    seconds = 1e-9 * stretch(device)
-    each = seconds * model.layers
+    tick_s = device.standard.tick_ps * 1e-12
+    parts = block_instructions(model, tokens, place.channels, place.devices, place.blocks)
+    seconds = {name: part.ticks(device) * tick_s for name, part in parts.items()}
+    head = Instructions()
+    head.add_matrix(model.vocabulary, model.width, place.channels * place.devices)
+    controllers = controller_s(model, tokens, pim.channels) * place.blocks
     return {
-        "projections": each
-        * products((width, width), (width, width), (keys, width), (keys, width)),
-        "attention": each * attention_ns(device, model, tokens, place),
-        "ffn": each * products((model.ffn, width), (model.ffn, width), (width, model.ffn)),
-        "head": seconds * products((model.vocabulary, width)),
-        "elementwise": model.layers * controller_s(model, tokens, pim.channels) * place.blocks,
+        "projections": model.layers * seconds["projections"],
+        "attention": model.layers * seconds["attention"],
+        "ffn": model.layers * seconds["ffn"],
+        "vectors": model.layers * seconds["elementwise"],
+        "head": head.ticks(device) * tick_s,
+        "elementwise": model.layers * controllers,
         "collectives": model.layers * link_s(system, model, place),
         "host": 0.0 if system.cxl is None else system.cxl.sampling_s,
     }
-
-
-def attention_ns(device: PimDevice, model: ServedModel, tokens: int, place: Layout) -> float:
-    """Return the time of scores and contexts of a layer, without refresh, ns.
-
-    Keys lie token by token in the banks of the first device; for each row of keys and each group of
-    query heads the queries are written again. Values of a head lie in the banks of one channel.
-    """
-    columns = -(-model.head_size // LANES)
-    groups = -(-tokens // (place.channels * BANKS))
-    score = mac_ns(device, columns) + 2 * RESULT_NS
-    query = model.heads * model.head_size / ROW_ELEMENTS * (WRITE_VECTOR_NS + ROW_ELEMENTS // LANES)
-    scores = groups * (query + model.heads * score)
-    heads = -(-model.kv_heads // place.channels) * model.group
-    passes = -(-model.head_size // BANKS)
-    return scores + heads * gemv_ns(device, passes * BANKS, tokens, 1)
 
 
 def controller_s(model: ServedModel, tokens: int, channels: int) -> float:
@@ -188,15 +161,16 @@ def controller_s(model: ServedModel, tokens: int, channels: int) -> float:
 def link_s(system: SystemConfig, model: ServedModel, place: Layout) -> float:
     """Return the time of a block's vectors on the links.
 
-    On to the next block, or, over several devices, three broadcasts and five gathers of a vector of
-    the stream, a broadcast and two gathers of one of the feed-forward part.
+    On to the next block where devices have several; where blocks have whole devices, three
+    broadcasts and five gathers of a vector of the stream, a broadcast and two gathers of one of the
+    feed-forward part, empty gathers from a single device included (as published).
     """
     cxl = system.cxl
     if cxl is None or system.pim is None:
         return 0.0
     devices = place.devices
     width, inner = model.width, model.ffn
-    if devices == 1:
+    if system.stages > system.pim.stacks:
         return transfer_s(cxl, system.pim.stacks, width, 1)
     parts = (
         (3, width, 1),

@@ -9,10 +9,10 @@ with the published energies.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from archsim.pim.cent import BANKS, LANES, ROW_ELEMENTS
+from archsim.pim.cent import BANKS
+from archsim.pim.systems_cent_block import Instructions, block_instructions
 
 if TYPE_CHECKING:
     from archsim.pim.systems_cent import Layout
@@ -32,54 +32,27 @@ LINK_NJ_PER_ELEMENT: Final = 4.4e-3
 """PCIe; elements are counted as bits in that file, which is kept."""
 
 
-@dataclass(slots=True)
-class Commands:
-    """Commands of one channel, of all channels together."""
+def instruction_joules(counts: Instructions, channels: int) -> dict[str, float]:
+    """Return the energy of the instructions of a device by component.
 
-    activations: float = 0.0
-    columns: float = 0.0
-    vectors: float = 0.0
-    results: float = 0.0
-
-    def product(self, rows: int, inner: int, channels: int) -> None:
-        """Add a matrix times a vector on some channels, broadcast to all of them."""
-        groups = -(-rows // (channels * BANKS))
-        tiles = -(-inner // ROW_ELEMENTS)
-        bursts = -(-inner // LANES)
-        self.activations += channels * groups * tiles
-        self.columns += channels * groups * bursts
-        self.vectors += channels * bursts
-        self.results += channels * groups * tiles
-
-    def attention(self, model: ServedModel, tokens: int, place: Layout) -> None:
-        """Add scores and contexts of a token."""
-        channels = place.channels
-        groups = -(-tokens // (channels * BANKS))
-        used = min(channels, -(-tokens // BANKS))
-        columns = -(-model.head_size // LANES)
-        rows = -(-model.kv_heads * model.head_size // ROW_ELEMENTS)
-        self.activations += used * groups * rows
-        self.columns += used * groups * model.heads * columns
-        self.vectors += used * groups * rows * model.group * (ROW_ELEMENTS // LANES)
-        self.results += used * groups * model.heads
-        passes = -(-model.head_size // BANKS)
-        tiles, bursts = -(-tokens // ROW_ELEMENTS), -(-tokens // LANES)
-        heads = -(-model.kv_heads // place.channels) * model.group * place.channels
-        self.activations += heads * passes * tiles
-        self.columns += heads * passes * bursts
-        self.vectors += heads * bursts
-        self.results += heads * passes * tiles
-
-    def joules(self) -> dict[str, float]:
-        """Return the energy of the commands by component."""
-        moved = self.vectors + 2 * self.results
-        return {
-            "pim memory": 1e-9 * self.activations * BANKS * ACTIVATE_NJ,
-            "pim compute": 1e-9 * self.columns * MULTIPLY_NJ,
-            "pim registers": 1e-9 * self.results * (READ_NJ + WRITE_NJ),
-            "pins": 1e-9 * moved * PINS_NJ,
-            "controllers": 1e-9 * (self.columns + moved) * COMMAND_NJ,
-        }
+    Parameters
+    ----------
+    counts
+        Of one channel.
+    channels
+        Channels that do the same; bursts of the host are of all of them.
+    """
+    results, bursts = channels * counts.results, counts.bursts
+    moved = channels * counts.vectors + 2 * results + bursts
+    # A product of elements is a quarter of a column of all banks.
+    columns = channels * (counts.columns + counts.products / 4)
+    return {
+        "pim memory": 1e-9 * channels * counts.rows * BANKS * ACTIVATE_NJ,
+        "pim compute": 1e-9 * columns * MULTIPLY_NJ,
+        "pim registers": 1e-9 * (results + bursts / 2) * (READ_NJ + WRITE_NJ),
+        "pins": 1e-9 * moved * PINS_NJ,
+        "controllers": 1e-9 * (columns + moved) * COMMAND_NJ,
+    }
 
 
 def token_joules(model: ServedModel, tokens: int, place: Layout) -> dict[str, float]:
@@ -92,16 +65,13 @@ def token_joules(model: ServedModel, tokens: int, place: Layout) -> dict[str, fl
     place
         Channels and devices of a block.
     """
-    commands = Commands()
-    channels = place.channels * place.devices
-    keys, width = model.kv_heads * model.head_size, model.width
-    for rows, inner in (
-        *((width, width), (width, width), (keys, width), (keys, width)),
-        *((model.ffn, width), (model.ffn, width), (width, model.ffn)),
-    ):
-        commands.product(rows, inner, channels)
-    commands.attention(model, tokens, place)
-    elements = width if place.devices == 1 else 10 * width + 2 * model.ffn
+    parts = block_instructions(model, tokens, place.channels, place.devices, 1)
+    found: dict[str, float] = {}
+    for name, counts in parts.items():
+        # Matrices are on all devices of a block, the rest on the first.
+        devices = place.devices if name in ("projections", "ffn") else 1
+        for part, joules in instruction_joules(counts, place.channels * devices).items():
+            found[part] = found.get(part, 0.0) + model.layers * joules
+    elements = model.width if place.devices == 1 else 10 * model.width + 2 * model.ffn
     links = 1e-9 * LINK_NJ_PER_ELEMENT * elements * place.devices
-    found = {name: model.layers * joules for name, joules in commands.joules().items()}
     return found | {"links": model.layers * links}

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from archsim.validation.suite import Item, Outcome
+from archsim.validation.suite import Bar, Item, Outcome
 from archsim.validation.table import read_table
 
 if TYPE_CHECKING:
     from archsim.pim.systems_step import Step
 
+BARRED: Final = ("latency_s", "tokens_per_s", "energy_per_token_mJ", "power_W", "queries_per_min")
+LIMIT_PERCENT: Final = 10.0
+"""No row of these metrics may be further off."""
 COLUMNS: Final = ("system", "figure", "model", "case", "metric", "value")
 GAP: Final = 128
 """Tokens between the lengths whose mean CENT's table has (read: run_sim.py, seqlen_gap)."""
@@ -29,7 +32,7 @@ PHASES: Final = {"prefill": (0, 512), "decoding": (512, 4096), "end2end": (0, 40
 _TABLE = re.compile(r"(?P<devices>\d+) dev; PP=(?P<stages>\d+) TP=\d+; (?P<phase>\w+)")
 _QUERIES = re.compile(r"CENT (?P<devices>\d+) dev PP=(?P<stages>\d+)$")
 _PARTS = re.compile(r"PP=(?P<stages>\d+)( TP=(?P<tensor>\d+))?$")
-_ACTIVE: Final = ("projections", "attention", "ffn")
+_ACTIVE: Final = ("projections", "attention", "ffn", "vectors")
 
 
 @lru_cache(maxsize=256)
@@ -143,4 +146,11 @@ def score_rows(path: Path) -> Outcome:
         items.append(
             Item(f"{row.text('model')} {case}", metric, "", found, row.number("value"), by)
         )
-    return Outcome(cases=cases, items=items, skipped=skipped, groupings=(("system",), ("figure",)))
+    present = {item.metric for item in items}
+    return Outcome(
+        cases=cases,
+        items=items,
+        skipped=skipped,
+        bars=[Bar(metric, LIMIT_PERCENT) for metric in BARRED if metric in present],
+        groupings=(("system",), ("figure",)),
+    )

@@ -12,6 +12,7 @@ from archsim.pim.operations import Attention, run_operation
 from archsim.pim.systems import capacity_batch, decode, generation, largest_batch
 from archsim.pim.systems_asic import moved_bytes, row_hits
 from archsim.pim.systems_cent import controller_s
+from archsim.pim.systems_cent_block import block_instructions
 from archsim.pim.systems_experts import expert_tokens, split
 from archsim.pim.systems_file import MARKS, SYSTEMS, load_system, without_pim
 from archsim.pim.systems_model import served_model
@@ -234,6 +235,8 @@ def test_blocks_of_cent_shrink_with_channels_and_grow_with_requests():
     assert 2 < one.latency_s / four.latency_s < 4
     several = step(system("cent"), llama, np.array([512, 2048, 2048]))
     assert several.parts_s["ffn"] == pytest.approx(3 * one.parts_s["ffn"])
+    # The host serves four blocks of a device in turn, whatever their channels.
+    assert 3 < one.parts_s["vectors"] / four.parts_s["vectors"] < 4
     assert several.parts_s["attention"] < 3 * one.parts_s["attention"]
 
 
@@ -331,8 +334,9 @@ def test_a_block_of_cent_over_devices_pays_links_and_gains_channels():
     llama = model("llama2-7b")
     alone, shared = (decode(system("cent", f"stages={n}"), llama, 1, 1024) for n in (8, 2))
     assert shared.parts_s["ffn"] < alone.parts_s["ffn"] / 3
-    assert shared.parts_s["attention"] == alone.parts_s["attention"]
-    assert shared.parts_s["collectives"] > 3 * alone.parts_s["collectives"]
+    assert alone.parts_s["attention"] / 2 < shared.parts_s["attention"] < alone.parts_s["attention"]
+    assert shared.parts_s["vectors"] == alone.parts_s["vectors"]
+    assert shared.parts_s["collectives"] > alone.parts_s["collectives"]
     with pytest.raises(ConfigError, match="divide"):
         decode(system("cent", "stages=3"), llama, 1, 1024)
 
@@ -361,3 +365,31 @@ def test_rows_of_weights_are_consumed_whole_and_inputs_copied_to_each_channel():
         single = moved_bytes(config.pim.model_copy(update={"channels": 1}), gpt, 512)
         assert gpt.stored_bytes / moved > 110
         assert single < moved / 2
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens", "counts", "cycles"),
+    [
+        ("llama2-7b", 2304, (27394, 458, 3648, 578, 503, 35584, 820), 164464),
+        ("llama2-7b", 30976, (56066, 962, 19776, 2594, 4535, 379648, 4404), 791104),
+    ],
+)
+def test_a_block_of_cent_issues_what_its_simulator_recorded(name, tokens, counts, cycles):
+    # Recorded runs of aim_simulator on CENT's traces, a block on a device, read in
+    # Linus-Wangjz/ALOI b55c79d, cent_simulation/output/GDDR6; no refreshes are among them.
+    parts = block_instructions(model(name), tokens, 32, 1, 1).values()
+    found = [
+        sum(getattr(part, field) for part in parts)
+        for field in ("columns", "rows", "vectors", "results", "modes", "bursts", "products")
+    ]
+    columns, rows, vectors, results, modes, bursts, products = counts
+    # The two columns, two results and four modes of the norms' squares are left out.
+    assert found[0] == columns - 2
+    assert found[1] == pytest.approx(rows, rel=0.07)
+    assert found[2] == vectors
+    assert found[3] == results - 2
+    assert found[4] == pytest.approx(modes, rel=0.01)
+    assert found[5] == bursts
+    assert found[6] == products
+    ticks = sum(part.ticks(load_device("aim")) for part in parts)
+    assert ticks == pytest.approx(cycles, rel=0.011)
