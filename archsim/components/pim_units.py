@@ -176,8 +176,8 @@ class BoundPimUnits(BoundComponent):
         """Return the bytes of an element, or that lanes cannot take such elements."""
         bits = parse_format(format).bits
         if bits % BITS:
-            detail = f"lanes take whole bytes; {base_format(format)} has {bits} bits"
-            return Infeasible("lanes", bits, BITS, "bit", detail)
+            detail = f"lanes take elements of whole bytes; {base_format(format)} has {bits} bits"
+            return Infeasible("lanes", -(-bits // BITS) * BITS, bits, "bit", detail)
         return bits // BITS
 
     def peak_read_bytes_per_s(self) -> float:

@@ -192,7 +192,7 @@ def test_what_the_lanes_or_the_kernels_cannot_take_is_typed():
     units = units_of("attacc-bank")
     odd = units.element_bytes("int4")
     assert isinstance(odd, Infeasible)
-    assert (odd.resource, odd.need, odd.have, odd.unit) == ("lanes", 4, 8, "bit")
+    assert (odd.resource, odd.need, odd.have, odd.unit) == ("lanes", 8, 4, "bit")
     wide = units.attention(100, 16 * 1024, 1, 1, 1, 2)
     assert isinstance(wide, Infeasible)
     assert wide.resource == "vector buffer"

@@ -127,6 +127,15 @@ def test_no_machine_beats_its_bound_and_no_mac_is_lost(hardware, phase):
     assert all(share <= 1 + 1e-9 for share in result.busy.values())
 
 
+@pytest.mark.parametrize("hardware", ["aim", "cent", "pim-gpt", "lpddr5-pim", "generic-pim"])
+def test_ordinary_accesses_can_be_commands_too(hardware):
+    tile = run(hardware, context=48, parallel="tp=1")
+    command = run(hardware, context=48, parallel="tp=1", fidelity="command")
+    assert command.latency_s >= tile.roofline.bound_s
+    assert command.latency_s == pytest.approx(tile.latency_s, rel=0.2)
+    assert set(command.fidelity.used.values()) <= {"command", "tile"}
+
+
 @pytest.mark.parametrize("hardware", ["attacc-bank", "aim", "duplex"])
 def test_more_requests_and_longer_ones_never_take_less_time(hardware):
     def latency(batch, context):
@@ -243,7 +252,7 @@ def test_weights_and_caches_count_where_they_lie():
 def test_formats_that_lanes_cannot_take_are_a_typed_refusal():
     result = run("aim", precision="weights=int4,act=bf16,kv=bf16")
     assert not result.feasible
-    assert (result.infeasible.resource, result.infeasible.need) == ("lanes", 4)
+    assert (result.infeasible.resource, result.infeasible.have) == ("lanes", 4)
     beside = run("generic-pim", precision="weights=bf16,act=bf16,kv=int4", context=64)
     assert beside.feasible
 
