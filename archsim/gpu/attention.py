@@ -2,22 +2,25 @@
 
 **Decode** (one query a sequence; H heads share G key-value heads, K keys, width d). Heads that
 share keys are packed into one block while their number stays within what the kernel supports; the
-keys of a block are split s ways as FlashAttention does (smallest split whose wave efficiency is
-within 0.85 of the best)::
+keys of a block are split s ways, as many as make the whole fastest::
 
     blocks = B · G · ceil((H/G) / rows) · s          on S · residents slots
-    block  = block_us + step_us · (K/(128 s) - 1) · (1/2 + d/256)
-    work   = ceil(blocks / slots) · block
+    block  = (block_us + step_us · (K/(128 s) - 1)) · (1/2 + d/256)
+    work   = ceil(blocks / slots) · block            (less for blocks of a single head)
     memory = KV bytes / DRAM or L2 bandwidth          (a small KV cache stays in L2)
-    time   = fixed + ‖work, memory‖_p + per-row and per-head work + combination of splits
+    time   = fixed + ‖work, memory‖_p + per-row, per-head and per-sequence work
+             + copies that put heads together + combination of splits
+
+FlashAttention 2 wants the queries that share keys side by side: it copies queries and results where
+there are several sequences and several key-value heads, which is seen as a step of 4 to 5 µs.
 
 **Prefill** (Q queries at the end of K keys, query tile × key tile)::
 
     step   = max(4 · tile · keys · d / MMA rate, tile · keys / exponential rate)
     chain  = block_us + ceil(K / keys) · max(step, latency)        longest block
-    spread = (all steps · step + blocks · block_us / 2) / S        all SMs busy
-    time   = fixed + max(‖chain, spread‖_p at the clock that the power cap leaves, KV bytes)
-             + projection traffic of the kernels around it (rotation, cache write)
+    spread = (all steps · step + blocks · exposed start) / S       all SMs busy
+    time   = fixed + max(‖chain, spread‖_p at the capped clock, Q, O and KV bytes)
+             + traffic of the kernels around it (rotation, cache write)
 
 Short queries of grouped heads are packed into one tile below a threshold that differs by library.
 """
@@ -54,6 +57,13 @@ DECODE_PARAMETERS: Final = (
     Parameter(
         "fp8_step", 1.0, 0.3, 3.0, 0.1, "time of a step with fp8 keys over 16-bit ones", True
     ),
+    Parameter(
+        "swap_us", 0.5, 0.02, 12.0, 0.5, "copies that put heads with shared keys together", True
+    ),
+    Parameter("sequence_us", 1e-3, 1e-5, 0.1, 0.3, "per sequence", True),
+    Parameter(
+        "single_share", 1.0, 0.1, 3.0, 0.2, "time of a block of one head over packed ones", True
+    ),
 )
 """Constants of decode attention."""
 
@@ -67,13 +77,19 @@ PREFILL_PARAMETERS: Final = (
     Parameter("block_us", 1.5, 0.05, 20.0, 0.3, "start and end of one block", True),
     Parameter("step_us", 0.8, 0.02, 10.0, 0.3, "shortest time of one step of keys", True),
     Parameter("combine_us", 2.0, 0.05, 10.0, 0.3, "kernel that joins split keys", True),
-    Parameter("around", 1.0, 0.01, 8.0, 0.3, "passes over Q, K, V and O of kernels around", True),
+    Parameter("around", 1.0, 0.01, 2.5, 0.3, "passes over Q, K, V and O of kernels around", True),
     Parameter("l2_share", 0.6, 0.05, 1.2, 0.2, "of L2 that keeps tensors between kernels"),
     Parameter("l2_efficiency", 0.5, 0.05, 1.5, 0.2, "of L2's peak"),
     Parameter("dram_efficiency", 0.95, 0.5, 1.12, 0.0, "of what long streams reach"),
     Parameter("overlap_norm", 3.0, 1.2, 20.0, 0.3, "p of the norm of chain and spread", True),
     Parameter(
         "fp8_step", 1.0, 0.3, 3.0, 0.1, "time of a step with fp8 keys over 16-bit ones", True
+    ),
+    Parameter(
+        "swap_us", 0.5, 0.02, 12.0, 0.5, "copies that put heads with shared keys together", True
+    ),
+    Parameter(
+        "start_share", 0.5, 0.1, 1.0, 0.2, "of a block's start that no other block hides", True
     ),
     Parameter("special_share", 0.5, 0.1, 2.0, 0.1, "exponentials issued per key and query"),
     Parameter("operation_pj", 1.2, 0.1, 30.0, 0.0, "energy of an operation at the highest clock"),
@@ -205,7 +221,7 @@ DECODE: Final = Family(
     (*COLUMNS, "copies"),
     DECODE_PARAMETERS,
     decode_law,
-    _choices(DECODE_POLICIES, (1.0, 2.0, 4.0), (1.0, 0.0), (64.0, 32.0), (64.0,)),
+    _choices(DECODE_POLICIES, (1.0, 2.0, 4.0), (1.0, 0.0), (64.0, 32.0), (64.0, 16.0)),
     fewest_rows=60,
     common=("instruction",),
 )
@@ -216,7 +232,9 @@ PREFILL: Final = Family(
     COLUMNS,
     PREFILL_PARAMETERS,
     prefill_law,
-    _choices(PREFILL_POLICIES, (64.0, 128.0), (64.0, 128.0), (2.0, 64.0, UNLIMITED), (0.0, 1.0)),
+    _choices(
+        PREFILL_POLICIES, (64.0, 128.0), (64.0, 128.0), (1.0, 2.0, 64.0, UNLIMITED), (0.0, 1.0)
+    ),
     fewest_rows=60,
     common=("instruction",),
 )

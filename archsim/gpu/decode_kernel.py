@@ -47,7 +47,8 @@ def _decode_all(
         if share > policy[2]:
             units, reads = batch[row] * heads[row], share
         steps = math.ceil(keys[row] / KEYS)
-        step = further * (0.5 + 0.5 * size)
+        wide = (0.5 + 0.5 * size) * (law[13] if reads == share else 1.0)
+        begin, step = start * wide, further * wide
         joining = 8 * batch[row] * heads[row] * width[row] / l2
         stored = 2 * batch[row] * groups[row] * width[row] * keys[row] * kv_bytes
         hot = min(1.0, max(0.0, (law[6] - stored / machine[2]) / 0.3))
@@ -58,8 +59,11 @@ def _decode_all(
         memory = max(memory, stored * reads / l2) + in_out / l2
         few = slow * law[8] * batch[row] * groups[row]
         few += slow * law[9] * batch[row] * heads[row] * (0.5 + 0.5 * size)
+        few += slow * law[12] * batch[row]
+        if share > 1 and groups[row] > 1 and batch[row] > 1:
+            few += slow * law[11]
         rest = law[0] + few
-        work = math.ceil(units / slots) * (start + step * max(0.0, keys[row] / KEYS - 1))
+        work = math.ceil(units / slots) * (begin + step * max(0.0, keys[row] / KEYS - 1))
         span = joined(work, memory, norm)
         parts = 1.0
         if policy[1] > 0 or share > 1:
@@ -72,7 +76,7 @@ def _decode_all(
                     break
                 each = math.ceil(steps / tried)
                 blocks = math.ceil(units * tried / slots)
-                taken = blocks * (start + step * max(0.0, min(each, keys[row] / KEYS) - 1))
+                taken = blocks * (begin + step * max(0.0, min(each, keys[row] / KEYS) - 1))
                 cost = law[0] + few + combine + joining * tried
                 if taken + cost < span + rest:
                     total = joined(taken, memory, norm)

@@ -53,7 +53,7 @@ def _prefill_all(
         blocks = lanes * math.ceil(rows / policy[0])
         steps = steps_of(rows, policy[0], queries[row], packed, history, policy[1])
         products = 4 * policy[0] * policy[1] * width[row] * sms / (machine[1] * law[1]) * slower
-        step = max(products, law[11] * policy[0] * policy[1] * sms / machine[2])
+        step = max(products, law[13] * policy[0] * policy[1] * sms / machine[2])
         longest = math.ceil(keys[row] / policy[1])
         slots = 1.0
         if policy[3] > 0:
@@ -63,7 +63,7 @@ def _prefill_all(
         while tried <= most:
             each = math.ceil(longest / tried)
             chain = start + each * max(step, least)
-            spread = (lanes * steps * step + blocks * tried * start / 2) / sms
+            spread = (lanes * steps * step + blocks * tried * start * law[12]) / sms
             taken = joined(chain, spread, norm) + (combine if tried > 1 else 0.0)
             if taken < work:
                 work, parts, bound_by = taken, tried, chain > spread
@@ -74,19 +74,24 @@ def _prefill_all(
         if parts > 1:
             work -= combine
         stored = 2 * batch[row] * groups[row] * width[row] * keys[row] * kv_bytes
-        moved = 4 * batch[row] * queries[row] * (heads[row] + groups[row]) * width[row]
+        new = batch[row] * queries[row] * width[row]
+        in_out, moved = 4 * new * heads[row], 8 * new * groups[row]
         hot = min(1.0, max(0.0, (law[6] - stored / machine[4]) / 0.3))
         warm = min(1.0, max(0.0, (law[6] - moved / machine[4]) / 0.3))
+        near = min(1.0, max(0.0, (law[6] - (stored + in_out) / machine[4]) / 0.3))
         reading = stored * (1 - hot) / dram + stored * hot / l2
+        reading += in_out * (1 - near) / dram + in_out * near / l2
         around = law[5] * (moved * (1 - warm) / dram + moved * warm / l2)
         rest = law[0] + around
+        if packed > 1 and queries[row] == 1 and groups[row] > 1 and batch[row] > 1:
+            rest += slow * law[11]
         if parts > 1:
             rest += combine
         visible = queries[row] * history + queries[row] * (queries[row] + 1) / 2
         flops = 4 * batch[row] * heads[row] * width[row] * visible
-        far = stored * (1 - hot) + moved * (1 - warm)
+        far = stored * (1 - hot) + moved * (1 - warm) + in_out * (1 - near)
         clock = clock_share(
-            work, 20.0, reading, rest, flops * law[12] * 1e-12, far * machine[7], machine[6]
+            work, 20.0, reading, rest, flops * law[14] * 1e-12, far * machine[7], machine[6]
         )
         span = max(work / clock, reading)
         out[row, TIME] = rest + span

@@ -129,9 +129,14 @@ def _rows(groups: Sequence[Group]) -> int:
 
 
 def fit_near(key: tuple[str, ...], groups: list[Group], records: tuple[Record, ...]) -> Fit:
-    """Fit few rows: a prior holds every constant near that of the nearest other measurements."""
+    """Fit few rows: a prior holds every constant near that of the nearest other measurements.
+
+    Policies stay those of the nearest: few rows do not show what they cost elsewhere.
+    """
     start = dict(constants_for(groups[0], records).values)
-    trials = [start, *({**start, **choice} for choice in FAMILIES[key[0]].choices)]
+    names = {item.name for item in FAMILIES[key[0]].parameters}
+    starts = [choice for choice in FAMILIES[key[0]].choices if set(choice) <= names]
+    trials = [start, *({**start, **choice} for choice in starts)]
     return _fit(key, groups, _search(key, groups, trials, start))
 
 

@@ -157,6 +157,7 @@ def test_calibrate_prints_and_writes(tmp_path, capsys):
     assert main(["calibrate", "gpu", "--data", str(data), "-o", str(folder), "--across"]) == 0
     assert "Each GPU without its own constants" in capsys.readouterr().out
     assert (folder / "gemm.yaml").is_file()
+    assert (folder / "error-bands.yaml").is_file()
     assert main(["calibrate", "gpu", "--data", str(data), "-o", str(tmp_path / "no")]) == 2
 
 
