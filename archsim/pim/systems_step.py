@@ -371,18 +371,20 @@ def _halves(
     where: dict[str, str],
     imbalance: float,
 ) -> Step:
-    """Return a step whose two halves take turns on processor and memory.
+    """Return a step whose two halves take turns on processor, memory and links.
 
-    Weights are read once for each half; if one batch is faster whole, it stays whole.
+    While one half is in memory or on the links, the other is on the processor: the busiest of the
+    three holds the step up, or the longer half itself, layer after layer; one layer of it fills the
+    pipeline. Weights are read once for each half; if one batch is faster whole, it stays whole.
     """
     alone = system.model_copy(update={"homes": system.homes.model_copy(update={"overlap": "none"})})
     one, two = (step(alone, model, part) for part in (lengths[::2], lengths[1::2]))
     parts = {name: one.parts_s[name] + two.parts_s[name] for name in PARTS}
-    memory = ("attention", "vectors", "cache write")
-    in_memory = [sum(s.parts_s[name] for name in memory) for s in (one, two)]
-    beside = [s.latency_s - m for s, m in zip((one, two), in_memory, strict=True)]
-    turns = max(beside[0], in_memory[1]) + max(beside[1], in_memory[0])
-    turns += min(beside[0], in_memory[1]) / model.layers
+    memory = sum(parts[name] for name in ("attention", "vectors", "cache write"))
+    links = parts["collectives"]
+    processor = one.latency_s + two.latency_s - memory - links
+    longest = max(one.latency_s, two.latency_s)
+    turns = max(processor, memory, links, longest) + longest / model.layers
     if turns >= sum(whole.values()):
         energy = _energy(system, tally)
         return Step(whole, 0.0, energy, where, imbalance, len(lengths), system.stages)

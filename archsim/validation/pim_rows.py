@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from archsim.validation.pim_rows_duplex import predict_duplex
 from archsim.validation.suite import Bar, Item, Outcome
 from archsim.validation.table import read_table
 
@@ -117,6 +118,40 @@ def predict(figure: str, model: str, case: str, metric: str) -> float | str:
     return found.get(metric, "a metric that no system here has")
 
 
+_AGAINST: Final = re.compile(r"(?P<phase>prefill|decode|end2end); CENT/GPU tokens/s")
+_MEASURED: Final = re.compile(r"A100 80GB vLLM batch 128 (?P<phase>prefill|decoding|end2end)")
+
+
+def over_gpu(model: str, case: str, gpus: dict[tuple[str, str], float]) -> float | str:
+    """Return the rate of all layers in stages over that of the GPU which the table has measured.
+
+    Parameters
+    ----------
+    model, case
+        Cells of the row.
+    gpus
+        Measured tokens/s by model and phase.
+    """
+    found = _AGAINST.match(case)
+    if found is None or model not in DEVICES:
+        return "compared with a GPU otherwise, or measured on one"
+    phase = found["phase"].replace("decode", "decoding")
+    if (model, phase) not in gpus:
+        return "compared with a GPU whose rate the table lacks"
+    rates = cent_numbers(model, DEVICES[model], LAYERS[model], phase)
+    return rates["tokens_per_s"] / gpus[model, phase]
+
+
+def measured_gpus(path: Path) -> dict[tuple[str, str], float]:
+    """Return the tokens/s of GPUs that a table has measured, by model and phase."""
+    gpus = {}
+    for row in read_table(path, COLUMNS):
+        found = _MEASURED.match(row.text("case"))
+        if found is not None and row.text("metric") == "tokens_per_s":
+            gpus[row.text("model"), found["phase"]] = row.number("value")
+    return gpus
+
+
 def score_rows(path: Path) -> Outcome:
     """Predict every row of a table that says what to run.
 
@@ -128,24 +163,27 @@ def score_rows(path: Path) -> Outcome:
     items = []
     skipped: Counter[str] = Counter()
     cases = 0
+    found: float | str
+    gpus = measured_gpus(path)
     for row in read_table(path, COLUMNS):
         cases += 1
         system, figure, metric = row.text("system"), row.text("figure"), row.text("metric")
-        if system != "CENT":
-            skipped["judged as a claim, or not modelled"] += 1
-            continue
-        if figure == "per-token sim":
-            skipped["scored by suite pim"] += 1
-            continue
-        case = row.text("case")
-        found = predict(figure, row.text("model"), case, metric)
+        if system == "Duplex":
+            found = predict_duplex(figure, row.text("model"), row.text("case"), metric)
+        elif system != "CENT":
+            found = "judged as a claim, or not modelled"
+        elif figure == "per-token sim":
+            found = "scored by suite pim"
+        elif figure == "Fig.13b":
+            found = over_gpu(row.text("model"), row.text("case"), gpus)
+        else:
+            found = predict(figure, row.text("model"), row.text("case"), metric)
         if isinstance(found, str):
             skipped[found] += 1
             continue
         by = {"system": system, "figure": figure}
-        items.append(
-            Item(f"{row.text('model')} {case}", metric, "", found, row.number("value"), by)
-        )
+        name = f"{row.text('model')} {row.text('case')}"
+        items.append(Item(name, metric, "", found, row.number("value"), by))
     present = {item.metric for item in items}
     return Outcome(
         cases=cases,
