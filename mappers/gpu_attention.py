@@ -1,10 +1,10 @@
 """Attention on a GPU: one fused call, or two batched products and a softmax.
 
-The fused kernels are FlashAttention's kin: causal prefill, with or without history, and decoding
-with split keys; the write of new keys and values to the cache is part of them. Latent attention
-that is absorbed has a kernel of its own; unfolded, it is prefill with heads whose keys are wider
-than their values. Without fusion the scores go through memory: product, scale and mask, softmax,
-product, and heads side by side again.
+The fused kernels are FlashAttention's kin: prefill, causal or not, with or without history, and
+decoding with split keys; the write of new keys and values to the cache is part of them. Latent
+attention that is absorbed has a kernel of its own; unfolded, it is prefill with heads whose keys
+are wider than their values. Without fusion the scores go through memory: product, scale and mask,
+softmax, product, and heads side by side again.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _calls(
     out_bytes = cascade.tensor(problem.result.name).num_bytes(cascade)
     kept = kept_bytes(cascade)
     causal = problem.mask is not None
-    if fused and (causal or queries == 1):
+    if fused:
         shape = {
             "batch": float(sequences),
             "heads": float(heads),
@@ -153,6 +153,13 @@ def _calls(
             "head_dim": (problem.depth + problem.width) / 2,
             "kv_len": float(keys),
         }
+        said = "attention is one fused call, the write of the KV cache within it"
+        if not causal and queries > 1:
+            # A causal call visits Q (K - Q/2) pairs, one without a mask Q K.
+            shape["kv_len"] += queries / 2
+            said += "; without a mask it is timed as a causal one of as many pairs"
+        if problem.shaping:
+            said += "; caps and biases of scores cost nothing within it"
         operator = "attention_decode"
         if queries > 1:
             operator, shape = "attention_prefill", {**shape, "q_len": float(queries)}
@@ -165,7 +172,6 @@ def _calls(
             out_bytes=out_bytes,
             compulsory_bytes=kept,
         )
-        said = "attention is one fused call, the write of the KV cache within it"
         if problem.depth != problem.width:
             said += (
                 f"; keys of {problem.depth} and values of {problem.width} elements are timed as "

@@ -157,6 +157,14 @@ def test_four_bit_units_are_used_and_bound():
     assert times["bf16"] > 1.8 * times["fp8"] > 2 * times["nvfp4"]
 
 
+def test_attention_without_a_mask_visits_all_pairs():
+    found = kernels(load_workload("bert-base", phase="prefill", batch=4, context=512))
+    call = found["attention-prefill"].call
+    assert (call.shape["q_len"], call.shape["kv_len"]) == (512, 512 + 256)
+    wide = {"phase": "prefill", "context": 512, "precision": "weights=fp32,act=fp32,kv=fp32"}
+    assert "softmax" in kernels(load_workload("bert-base", **wide))
+
+
 def test_adapters_add_two_calls_to_each_product():
     plain = {"phase": "decode", "batch": 8, "context": 256}
     load = load_workload("llama3.2-1b", **plain, adapters=2)
