@@ -18,14 +18,14 @@ BROKEN: Final = 4
 MAX_SHOWN: Final = 20
 
 commands = typer.Typer(
-    help="Run GEMV and attention on memories that compute, command by command.",
+    help="Run products and attention on memories that compute, command by command.",
     rich_markup_mode=None,
 )
 
 Config = Annotated[
     str, typer.Argument(metavar="CONFIG", help="Device's id (attacc-bank, aim, …) or YAML file.")
 ]
-Op = Annotated[str, typer.Option("--op", metavar="OP", help="gemv or attention.")]
+Op = Annotated[str, typer.Option("--op", metavar="OP", help="gemv, attention or kv-write.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
@@ -58,6 +58,10 @@ def run(
         int | None, typer.Option(help="attention: key-value heads; all heads if not given.")
     ] = None,
     requests: Annotated[int | None, typer.Option(help="attention: requests alike.")] = None,
+    batch: Annotated[int | None, typer.Option(help="gemv: vectors (1).")] = None,
+    new_tokens: Annotated[
+        int | None, typer.Option(help="kv-write: tokens of each request to write (1).")
+    ] = None,
     element_bytes: Annotated[int | None, typer.Option(help="Bytes of an element (2).")] = None,
     overrides: Overrides = None,
     commands_out: Annotated[
@@ -94,6 +98,8 @@ def run(
         "kv_heads": kv_heads,
         "requests": requests,
         "element_bytes": element_bytes,
+        "batch": batch,
+        "new_tokens": new_tokens,
     }
     operation = make_operation(
         op, {key: value for key, value in given.items() if value is not None}
@@ -123,10 +129,6 @@ def run(
 def _command_text(device: PimDevice, found: Outcome) -> str:
     from archsim.pim.commands import command_text, trace
 
-    if found.run is None or found.stream is None:
-        raise ConfigError(
-            f"{device.standard.name} is a closed form and issues no commands", path="--commands"
-        )
     return command_text(device, trace(device, found.stream, found.run))
 
 

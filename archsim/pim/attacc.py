@@ -47,6 +47,8 @@ class Head:
         Whether two things are done as the published trace generator does them: vector moves that
         do not divide evenly among the blocks they hide behind are left out, and of two interleaved
         heads the second reads the values of the first again (its loops use one index for both).
+    vectors
+        Vectors (queries that share the keys) that its columns serve at a time.
     """
 
     device: PimDevice
@@ -57,6 +59,7 @@ class Head:
     channels: int
     value_bytes: int = VALUES_AT_BYTES
     published: bool = False
+    vectors: int = 1
 
     @property
     def inner(self) -> int:
@@ -82,7 +85,7 @@ class Head:
     @property
     def query_moves(self) -> int:
         """Moves of the query over all its channels."""
-        return self.device.split_inner * self.inner * self.channels
+        return self.device.split_inner * self.inner * self.vectors * self.channels
 
     def score(self, block: int) -> Macs:
         """Return the MACs of one block of keys."""
@@ -96,7 +99,11 @@ class Head:
 
     def read_scores(self) -> Moves:
         """Return the moves of a block's scores to the softmax unit."""
-        return Moves(self.device.moves.read_result, self._unit_places(), self.channels)
+        return self._results(self._unit_places())
+
+    def _results(self, places: tuple[Place, ...]) -> Moves:
+        """Return the moves of results from some places, the places in turn for each vector."""
+        return Moves(self.device.moves.read_result, places * self.vectors, self.channels)
 
     def softmax(self) -> Moves:
         """Return the start of the softmax."""
@@ -106,7 +113,7 @@ class Head:
     def _probability_moves(self) -> int:
         """Moves of probabilities into the buffer of one unit."""
         lanes = self.device.lanes(self.element_bytes)
-        return _up(self.tokens, self.device.units_per_channel * lanes)
+        return _up(self.tokens, self.device.units_per_channel * lanes) * self.vectors
 
     @property
     def probability_moves(self) -> int:
@@ -135,7 +142,7 @@ class Head:
         else:
             banks = range(self.device.split_inner)
             places = tuple(Place(rank, 0, bank) for bank in banks for rank in ranks)
-        return Moves(self.device.moves.read_result, places, self.channels)
+        return self._results(places)
 
     def _unit_places(self, *, rank_first: bool = False) -> tuple[Place, ...]:
         """Return one place for each unit that a rank and a bank group share."""
@@ -265,6 +272,7 @@ def attention(
     max_tokens: int = 4096,
     *,
     published: bool = False,
+    vectors: int = 1,
 ) -> list[Segment]:
     """Return the requests of an attention operation on one stack.
 
@@ -282,8 +290,8 @@ def attention(
         Size of an element.
     max_tokens
         Tokens that room is kept for; only where the next head begins depends on it.
-    published
-        See :class:`Head`.
+    published, vectors
+        See :class:`Head`; a head here has so many queries.
     """
     banks = device.sizes.get("rank", 1) * device.sizes.get("bankgroup", 1) * device.sizes["bank"]
     banks *= device.sizes.get("pseudochannel", 1)
@@ -299,14 +307,17 @@ def attention(
             min(device.channels, heads - turn * device.channels),
             VALUES_AT_BYTES + turn * room,
             published,
+            vectors,
         )
         for turn in range(turns)
     ]
     return heads_in_turn(made)
 
 
-def gemv(device: PimDevice, rows: int, inner: int, element_bytes: int) -> list[Segment]:
-    """Return the requests of a matrix times a vector on one stack.
+def gemv(
+    device: PimDevice, rows: int, inner: int, element_bytes: int, batch: int = 1
+) -> list[Segment]:
+    """Return the requests of a matrix times vectors on one stack.
 
     Parameters
     ----------
@@ -316,14 +327,22 @@ def gemv(device: PimDevice, rows: int, inner: int, element_bytes: int) -> list[S
         Shape of the matrix.
     element_bytes
         Size of an element.
+    batch
+        Vectors: the matrix is gone through once for as many as a column serves.
 
     Notes
     -----
     Rows are dealt to all channels and units, the inner dimension is split as in attention scores.
     """
     each = _up(rows, device.channels)
-    head = Head(device, each, inner, element_bytes, 0, device.channels)
-    found: list[Segment] = [head.write_query(), BARRIER]
-    for block in range(head.blocks + 1):
-        found += _block(head, block)
+    found: list[Segment] = []
+    while batch > 0:
+        vectors = min(batch, device.unit.vectors)
+        batch -= vectors
+        head = Head(*(device, each, inner, element_bytes, 0, device.channels), vectors=vectors)
+        found += [head.write_query(), BARRIER]
+        for block in range(head.blocks + 1):
+            found += _block(head, block)
+        if batch:
+            found.append(BARRIER)
     return found

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from archsim.errors import ConfigError
 from archsim.mapping import Infeasible
 from archsim.pim import attacc
 from archsim.pim.operations import Attention, obstacle
@@ -94,7 +95,18 @@ def run_batch(
         Keys of each request, at least one.
     head_size, heads, kv_heads, element_bytes
         Shape of the model's attention.
+
+    Raises
+    ------
+    ConfigError
+        The device deals heads otherwise.
     """
+    if device.config.mapping != "attacc":
+        raise ConfigError(
+            f"channels of {device.standard.name} do not take heads of their own",
+            given=device.config.mapping,
+            allowed="a device whose mapping is attacc",
+        )
     shape = Attention(sum(lengths), head_size, heads, kv_heads, 1, element_bytes)
     reason = obstacle(device, shape)
     if reason is not None:

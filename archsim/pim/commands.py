@@ -53,6 +53,7 @@ class _Fields:
         self._keys = stream.key_places
         depth = len(self._nodes.sizes)
         self._depth = depth
+        self._sizes = device.sizes
         self._spans = device.spans
         self._rows = device.row_commands
         self._opening = {row.activate: row.parts for row in device.row_commands.values()}
@@ -70,7 +71,10 @@ class _Fields:
             nodes = self._keys[-2 - scope].tolist()[: self._depth]
         place = list(self._nodes.fields(nodes))
         if self._opening.get(name, 1) > 1:
-            place[self._nodes.names.index("bankgroup")] = line[at.LOG_PART]
+            part, ranks = line[at.LOG_PART], self._sizes.get("rank", 1)
+            place[self._nodes.names.index("bankgroup")] = part // ranks
+            if "rank" in self._sizes:
+                place[self._nodes.names.index("rank")] = part % ranks
         for level, name_of_level in enumerate(self._nodes.names):
             if name_of_level in self._spans[name]:
                 place[level] = ALL

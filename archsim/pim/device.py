@@ -15,6 +15,7 @@ from archsim.config.schema import key_paths, validate_model
 from archsim.dram.standard import Standard
 from archsim.dram.standard_loading import ROOT, Resolver
 from archsim.errors import ConfigError, nearest
+from archsim.expression import Expression
 from archsim.pim.device_file import PimDeviceConfig, RowCommandConfig
 from archsim.pim.vocabulary import PIM_MEANINGS, default_spans
 
@@ -96,6 +97,13 @@ class PimDevice:
             for name in self.config.commands
         }
 
+    @cached_property
+    def first_refresh_ticks(self) -> int:
+        """Tick at which the first refresh is due."""
+        of = self.standard.timings
+        formula = Expression(self.controller.first_refresh)
+        return max(1, int(formula.evaluate(lambda name: float(of[name]))))
+
     @property
     def energy(self) -> BitEnergyConfig | None:
         """Energy by bit, if known."""
@@ -172,7 +180,25 @@ def load_device(name: str, overrides: Sequence[str] = ()) -> PimDevice:
         )
     config = validate_model(PimDeviceConfig, document.data, document, ROOT)
     _check_levels(config, document)
+    _check_first_refresh(config, document)
     return PimDevice(_PimResolver(document, config).standard(), config, document)
+
+
+def _check_first_refresh(config: PimDeviceConfig, document: Document) -> None:
+    """Refuse a formula with names that are no timings."""
+    path = f"{ROOT}.controller.first_refresh"
+    try:
+        unknown = Expression(config.controller.first_refresh).names() - set(config.timings)
+    except ConfigError as error:
+        raise error.at(path=path, location=document.location(path)) from None
+    if unknown:
+        raise ConfigError(
+            "is no timing of this device",
+            path=path,
+            location=document.location(path),
+            given=min(unknown),
+            allowed=sorted(config.timings),
+        )
 
 
 def _check_levels(config: PimDeviceConfig, document: Document) -> None:

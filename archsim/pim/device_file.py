@@ -9,6 +9,7 @@ from pydantic import Field
 from archsim.config.schema import (
     Choice,
     ConfigModel,
+    Energy,
     PositiveByteSize,
     PositiveInt,
     Real,
@@ -37,6 +38,8 @@ class UnitConfig(ConfigModel):
     """Opens the row for it."""
     precharge: PimCommandName
     """Closes the row again."""
+    vectors: PositiveInt = 1
+    """Vectors that one column serves without taking longer."""
     activations: PositiveInt = 1
     """Activations that open its row, one for each bank group; 1: one for all banks."""
 
@@ -83,6 +86,8 @@ class PimControllerConfig(ConfigModel):
     """Ticks from a command to the next that the host sends, where it waits for the answer."""
     refresh: Literal["all-bank", "none"] = "all-bank"
     """Whether scopes are refreshed every interval."""
+    first_refresh: str = "nREFI"
+    """When the first refresh is due, cycles: arithmetic over the timings."""
     refresh_checks: Literal["all-levels", "channel"] = "all-levels"
     """Levels at which a refresh and the precharge before it keep distances. The published AttAcc
     simulator looks at the channel alone, so its refreshes do not wait for tRP."""
@@ -125,4 +130,6 @@ class PimDeviceConfig(StandardConfig):
     controller: PimControllerConfig = PimControllerConfig()
     """Controller of each channel."""
     energy_per_bit: BitEnergyConfig | None = None
-    """Energy."""
+    """Energy by bit; standing by and refreshes are under `energy`."""
+    energy_per_command: dict[PimCommandName, Energy] = Field(default_factory=dict)
+    """Energy of one command in one channel, where it is known as such."""

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from archsim.errors import ConfigError, nearest
 from archsim.mapping import Infeasible
-from archsim.pim.operations import Attention, Gemv, Operation, run_operation
+from archsim.pim.operations import Attention, Gemv, KvWrite, Operation, run_operation
 
 if TYPE_CHECKING:
     from archsim.pim.device import PimDevice
 
-OPERATIONS: Final[Mapping[str, type[Gemv] | type[Attention]]] = {
+OPERATIONS: Final[Mapping[str, type[Gemv] | type[Attention] | type[KvWrite]]] = {
     "gemv": Gemv,
     "attention": Attention,
+    "kv-write": KvWrite,
 }
 RESULTS: Final = (
     *("cycles", "time_ns", "bandwidth_bytes_per_s", "utilization", "energy_j", "commands"),
@@ -60,7 +61,21 @@ def make_operation(name: str, values: Mapping[str, int]) -> Operation:
             rows=_wanted(name, values, "rows"),
             inner=_wanted(name, values, "inner"),
             element_bytes=values.get("element_bytes", 2),
+            batch=values.get("batch", 1),
         )
+    if kind is KvWrite:
+        return KvWrite(
+            tokens=_wanted(name, values, "tokens"),
+            head_size=_wanted(name, values, "head_size"),
+            kv_heads=_wanted(name, values, "kv_heads"),
+            requests=values.get("requests", 1),
+            element_bytes=values.get("element_bytes", 2),
+            new_tokens=values.get("new_tokens", 1),
+        )
+    return _attention(name, values)
+
+
+def _attention(name: str, values: Mapping[str, int]) -> Attention:
     heads = _wanted(name, values, "heads")
     kv_heads = values.get("kv_heads", heads)
     if heads % kv_heads:
@@ -78,6 +93,11 @@ def make_operation(name: str, values: Mapping[str, int]) -> Operation:
         requests=values.get("requests", 1),
         element_bytes=values.get("element_bytes", 2),
     )
+
+
+def operation_name(operation: Operation) -> str:
+    """Return the name of an operation."""
+    return next(name for name, kind in OPERATIONS.items() if isinstance(operation, kind))
 
 
 def _option(key: str) -> str:

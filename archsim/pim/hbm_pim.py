@@ -1,56 +1,44 @@
-"""HBM-PIM's GEMV kernel in closed form: register writes, MACs, turn-arounds, row switches, modes.
+"""GEMV and attention on HBM-PIM: mode changes, register writes, MACs, stores, as its kernel does.
 
 A tile is 128 inputs by 8 outputs of each of the 8 units of a pseudo channel: eight writes of the
 input registers and 64 column reads, each of which is a MAC in all units. Tiles of even number lie
-in even banks, the others in odd banks; the registers are written through a reserved row of an odd
-bank, so that odd tiles change that row twice. A row has 32 bursts: every tile begins a row and
-changes it once.
+in even banks, the others in odd banks, and even tiles come first; registers are written through a
+reserved row of the odd banks. A barrier follows the register writes and every eight MACs.
 
-Source: SAITPublic/PIMSimulator src/tests/PIMKernel.cpp (read); distances from the device's file.
+Around the tiles, rows are parked, the mode is changed by writes to reserved rows (one bank at a
+time into all-bank mode, then all even or odd banks at once), and the program is written.
+
+Source: SAITPublic/PIMSimulator src/tests/PIMKernel.cpp (read).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from archsim.pim.segments import ALL, BARRIER, Access
+
 if TYPE_CHECKING:
     from archsim.pim.device import PimDevice
+    from archsim.pim.segments import Segment
 
 REGISTERS: Final = 8
 """Vector registers of a file: inputs or outputs of a tile, 16 lanes each (read)."""
 LANES: Final = 16
 UNITS: Final = 8
 """Units of a pseudo channel, one for two banks (read)."""
-BANKS: Final = 16
-"""Banks of a pseudo channel, each of which gets a parking row opened before the kernel (read)."""
-MODE_CHANGES: Final = 4
-"""Reserved rows opened around a kernel: into all-bank mode, program, out of it, park out (read)."""
+PARK_ROW, ALL_BANK_ROW, SINGLE_BANK_ROW, REGISTER_ROW = 0x1000, 0x17FF, 0x1FFF, 0x3FFF
+"""Reserved rows: parked on, written to enter and leave all-bank mode, of the registers (read)."""
+SETTING, PROGRAM, INPUTS = 0x0, 0x4, 0x8
+"""Columns of the register row: settings, program, input registers (read)."""
+LAST_COLUMN: Final = 0x1F
+EVEN, ODD = (ALL, ALL, 0), (ALL, ALL, 1)
+"""All even, all odd banks."""
 
 
-@dataclass(frozen=True, slots=True)
-class KernelCycles:
-    """Cycles of a kernel before and with refresh.
-
-    Attributes
-    ----------
-    tiles, stores, modes
-        Tiles; output registers stored and mode switched for each row of tiles; parking, mode and
-        program at both ends.
-    refreshes
-        Refreshes and the precharges before them.
-    """
-
-    tiles: int
-    stores: int
-    modes: int
-    refreshes: int
-
-    @property
-    def total(self) -> int:
-        """Cycles of the kernel."""
-        return self.tiles + self.stores + self.modes + self.refreshes
+def _up(value: int, by: int) -> int:
+    return -(-value // by)
 
 
 @cache
@@ -61,20 +49,86 @@ def load_hbm_pim() -> PimDevice:
     return load_device("hbm-pim")
 
 
-def refresh_cycles(device: PimDevice, busy: int) -> int:
-    """Return the cycles that refreshes add to a busy time.
+def _bank(group: int, bank: int) -> tuple[int, int, int]:
+    """Return the fields of one bank: group, pair, which of the two."""
+    return group, bank // 2, bank % 2
 
-    Notes
-    -----
-    ``round(busy / tREFI) (tRFC + tRP)``: a run begins somewhere between two refreshes, nobody says
-    where, so the nearest whole number of them is taken.
+
+def enter(device: PimDevice, channels: int) -> Iterator[Segment]:
+    """Yield what comes before a kernel: rows parked, all-bank mode, program."""
+    sizes = device.sizes
+    for bank in range(sizes["pair"] * sizes["bank"]):
+        for group in range(sizes["bankgroup"]):
+            yield Access("RD", _bank(group, bank), PARK_ROW, 0, 1, channels)
+    yield BARRIER
+    for group in (0, 2):
+        for bank in (0, 1):
+            yield Access("WR", _bank(group, bank), ALL_BANK_ROW, LAST_COLUMN, 1, channels)
+    yield BARRIER
+    yield Access("WRAB", ODD, REGISTER_ROW, PROGRAM, 1, channels)
+    yield BARRIER
+
+
+def leave(channels: int) -> Iterator[Segment]:
+    """Yield what comes behind a kernel: single-bank mode, rows parked."""
+    for parity in (EVEN, ODD):
+        yield Access("WRAB", parity, SINGLE_BANK_ROW, LAST_COLUMN, 1, channels)
+    yield BARRIER
+    for bank in (0, 1):
+        yield Access("RD", _bank(0, bank), PARK_ROW, 0, 1, channels)
+    yield BARRIER
+
+
+def _tile(device: PimDevice, parity: tuple[int, ...], column: int, channels: int) -> list[Segment]:
+    """Return a tile: input registers, then 64 MACs from a column on, counted through rows."""
+    found: list[Segment] = [
+        Access("WRAB", ODD, REGISTER_ROW, INPUTS, REGISTERS, channels),
+        BARRIER,
+    ]
+    for part in range(REGISTERS):
+        row, at_column = divmod(column + part * REGISTERS, device.columns)
+        found += [Access(device.unit.mac, parity, row, at_column, REGISTERS, channels), BARRIER]
+    return found
+
+
+def product(
+    device: PimDevice, out_tiles: int, in_tiles: int, channels: int, base_row: int = 0
+) -> list[Segment]:
+    """Return a matrix times a vector by tiles, all-bank mode entered.
+
+    Parameters
+    ----------
+    device
+        HBM-PIM.
+    out_tiles, in_tiles
+        Tiles of 64 outputs of a channel, of 128 inputs.
+    channels
+        Channels that do this, each its own rows.
+    base_row
+        Row at which the matrix begins.
     """
-    of = device.standard.timings
-    return round(busy / of["nREFI"]) * (of["nRFC"] + of["nRP"])
+    found: list[Segment] = []
+    reads = REGISTERS * REGISTERS
+    base = base_row * device.columns
+    for out in range(out_tiles):
+        found += [Access("WRAB", EVEN, REGISTER_ROW, SETTING, 1, channels), BARRIER]
+        for parity, first in ((EVEN, 0), (ODD, 1)):
+            for turn in range(first, in_tiles, 2):
+                column = base + reads * (turn // 2 + out * in_tiles // 2)
+                found += _tile(device, parity, column, channels)
+        column = base + out_tiles * in_tiles // 2 * reads + out * REGISTERS
+        row, at_column = divmod(column, device.columns)
+        found += [
+            Access("WRAB", ODD, row, at_column, REGISTERS, channels),
+            BARRIER,
+            Access("WRAB", EVEN, REGISTER_ROW, SETTING, 1, channels),
+            BARRIER,
+        ]
+    return found
 
 
-def gemv_cycles(device: PimDevice, rows: int, inner: int) -> KernelCycles:
-    """Return the cycles of ``y = W x`` on all pseudo channels, rows padded to whole tiles.
+def gemv(device: PimDevice, rows: int, inner: int, batch: int = 1) -> list[Segment]:
+    """Return the requests of a matrix times vectors on all pseudo channels, rows padded to tiles.
 
     Parameters
     ----------
@@ -82,44 +136,33 @@ def gemv_cycles(device: PimDevice, rows: int, inner: int) -> KernelCycles:
         HBM-PIM.
     rows, inner
         Shape of the matrix.
-
-    Notes
-    -----
-    Even tile: ``7 tCCD_L + max(WL + BL/2 + tWTR, tRP + tRCDRD) + 62 tCCD_L + (tRTP + tRP + tRCDRD)
-    + (RL + BL/2 + 2 - WL)``; odd tile: the turn-arounds become row switches
-    ``WL + BL/2 + tWR + tRP + tRCDRD`` and ``tRTP + tRP + tRCDWR``. Barriers are free beyond that,
-    but nothing passes them: a row opens only after the writes before it.
+    batch
+        Vectors: each goes through the whole matrix.
     """
-    of = device.standard.timings
-    across = device.channels * UNITS * REGISTERS
-    out_tiles, in_tiles = -(-rows // across), -(-inner // (LANES * REGISTERS))
-    reads = REGISTERS * REGISTERS
-    rows_of_tile = reads // device.columns
-    turn = of["nRTPL"] + of["nRP"] + of["nRCDRD"]
-    commands = (REGISTERS - 1 + reads - rows_of_tile) * of["nCCDL"] + (rows_of_tile - 1) * turn
-    to_read = max(of["nCWL"] + of["nBL"] + of["nWTRL"], of["nRP"] + of["nRCDRD"])
-    to_write = of["nCL"] + of["nBL"] + 2 - of["nCWL"]
-    write_end = of["nCWL"] + of["nBL"] + of["nWR"] + of["nRP"]
-    even = commands + to_read + to_write
-    odd = commands + write_end + of["nRCDRD"] + of["nRTPL"] + of["nRP"] + of["nRCDWR"]
-    tiles = -(-in_tiles // 2) * even + in_tiles // 2 * odd
-    switch = write_end + of["nRCDWR"]
-    store = REGISTERS * of["nCCDL"] + 2 * switch
-    parking = BANKS * of["nRRDS"] + of["nRCDRD"] + of["nCL"] + of["nBL"]
-    modes = MODE_CHANGES * switch + parking
-    busy = out_tiles * (tiles + store) + modes
-    return KernelCycles(out_tiles * tiles, out_tiles * store, modes, refresh_cycles(device, busy))
+    out_tiles = _up(rows, device.channels * UNITS * REGISTERS)
+    in_tiles = _up(inner, LANES * REGISTERS)
+    found = list(enter(device, device.channels))
+    for _ in range(batch):
+        found += product(device, out_tiles, in_tiles, device.channels)
+    return [*found, *leave(device.channels)]
 
 
-def stream_read_cycles(device: PimDevice, rows: int, inner: int, element_bytes: int = 2) -> int:
-    """Return the cycles of reading a matrix from end to end without units.
+def attention(device: PimDevice, tokens: int, head_size: int, heads: int) -> list[Segment]:
+    """Return the requests of an attention: heads to channels, scores then context of each.
 
-    Notes
-    -----
-    One burst every tCCD_S, the first ``tRCD + RL + BL/2`` late, and refreshes.
+    Our mapping; none is published. Each channel works its heads one after another as matrices of
+    its own: tokens by elements of a key, then elements of a value by tokens. The host reads the
+    scores, takes the softmax and writes the probabilities as input registers.
     """
-    of = device.standard.timings
-    size = rows * inner * element_bytes
-    bursts = -(-size // (device.channels * device.standard.burst_bytes))
-    busy = bursts * of["nCCDS"] + of["nRCDRD"] + of["nCL"] + of["nBL"]
-    return busy + refresh_cycles(device, busy)
+    per_tile = UNITS * REGISTERS
+    turns = _up(heads, device.channels)
+    found = list(enter(device, device.channels))
+    base_row = 0
+    for turn in range(turns):
+        channels = min(device.channels, heads - turn * device.channels)
+        for outputs, inputs in ((tokens, head_size), (head_size, tokens)):
+            out_tiles, in_tiles = _up(outputs, per_tile), _up(inputs, LANES * REGISTERS)
+            found += product(device, out_tiles, in_tiles, channels, base_row)
+            columns = out_tiles * (_up(in_tiles, 2) * REGISTERS * REGISTERS + REGISTERS)
+            base_row += _up(columns, device.columns)
+    return [*found, *leave(device.channels)]

@@ -53,7 +53,9 @@ _OPENS_WITH = at.OPENS_WITH
 _OPEN_PARTS = at.OPEN_PARTS
 _OPEN_ROWS = at.OPEN_ROWS
 _PARTS = at.PARTS
+_PART_GROUPS = at.PART_GROUPS
 _PART_LEVEL = at.PART_LEVEL
+_PART_RANKS = at.PART_RANKS
 _PRECHARGE_ALL = at.PRECHARGE_ALL
 _QUEUE = at.QUEUE
 _Q_COLUMN = at.Q_COLUMN
@@ -91,10 +93,11 @@ def judge(table: Grid, memory: Grid, channel: int, entry: int) -> None:
                 need = table[facts + _OPENS_WITH]
             elif row != memory[channel, entry + _Q_ROW]:
                 need = table[facts + _CLOSES_WITH]
-            elif memory[channel, _OPEN_PARTS + key] < table[facts + _PARTS]:
-                need = table[facts + _OPENS_WITH]
             else:
+                # A row that is open in part must not be closed either.
                 hit = 1
+                if memory[channel, _OPEN_PARTS + key] < table[facts + _PARTS]:
+                    need = table[facts + _OPENS_WITH]
     memory[channel, entry + _Q_HIT] = hit
     memory[channel, entry + _Q_NEED] = need
 
@@ -125,8 +128,13 @@ def judge_all(table: Grid, memory: Grid, channel: int) -> None:
 def node_of(table: Grid, memory: Grid, channel: int, entry: int, level: int, command: int) -> int:
     """Return the node of an entry's path, that of the row's next part for an activation."""
     node: int = memory[channel, entry + _Q_NODE + level - 1]
-    if level == table[_PART_LEVEL] and table[_FACTS + command * _FACT_COLUMNS + _PARTS] > 1:
-        node += memory[channel, _OPEN_PARTS + memory[channel, entry + _Q_KEY]]
+    if table[_FACTS + command * _FACT_COLUMNS + _PARTS] > 1:
+        part = memory[channel, _OPEN_PARTS + memory[channel, entry + _Q_KEY]]
+        ranks = table[_PART_RANKS]
+        if level == table[_PART_LEVEL]:
+            node += part % ranks * table[_PART_GROUPS] + part // ranks
+        elif level == table[_PART_LEVEL] - 1:
+            node += part % ranks
     return node
 
 
@@ -182,6 +190,8 @@ def note(
         return
     line = cursor[_LOGGED]
     cursor[_LOGGED] += 1
+    if line >= len(log):
+        return
     log[line, _LOG_TICK] = clock
     log[line, _LOG_COMMAND] = command
     log[line, _LOG_CHANNEL] = channel

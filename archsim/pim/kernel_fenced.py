@@ -1,7 +1,8 @@
 """A controller that lets nothing pass a barrier and closes rows that nobody asks for.
 
 Column commands go first, then activations, then precharges, one command a tick. Only requests up to
-the first barrier count; a row that none of them wants is closed as soon as it may be.
+the first barrier count, the last of them only once it is the oldest; a row that none of them wants
+is closed as soon as it may be.
 """
 
 from __future__ import annotations
@@ -114,7 +115,11 @@ def serve_fenced(
     begin = _QUEUE + memory[channel, _BEGIN] * _ENTRY
     event = _FAR
     opening = _NONE
-    for place in range(entries):
+    # The last request before a barrier waits until it is the oldest.
+    ready_entries = entries
+    if 1 < entries < memory[channel, _LENGTH_NOW]:
+        ready_entries -= 1
+    for place in range(ready_entries):
         need = memory[channel, begin + place * _ENTRY + _Q_NEED]
         facts = _FACTS + need * _FACT_COLUMNS
         if table[facts + _IS_CLOSING]:

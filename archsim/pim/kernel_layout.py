@@ -87,19 +87,22 @@ FACT_COLUMNS: Final = 12
     POLICY,
     BUSES,
     PART_LEVEL,
+    PART_RANKS,
+    PART_GROUPS,
     FOLDING,
     NUM_NODES,
     HISTORY,
     NUM_WINDOWS,
     GAPS,
     WINDOWS,
-) = range(24)
+) = range(26)
 """Numbers of a run: classes of channels, queue entries, row states of a channel, levels from the
 channel to the bank, refresh scopes and their level, ticks between refreshes (0: none) and to the
 first, precharge and refresh and mode-switch commands, whether refreshes check all levels, whether
-to log, commands, bursts of a row, policy, command buses, level of the nodes that the activations of
-one row open, whether to fold, nodes of a channel; where in a channel the history begins, windowed
-rules; where in the table gaps and windows begin."""
+to log, commands, bursts of a row, policy, command buses, level of the bank groups that the
+activations of one row open in turn, ranks that they alternate between, groups of each, whether to
+fold, nodes of a channel; where in a channel the history begins, windowed rules; where in the table
+gaps and windows begin."""
 NUMBERS: Final = 32
 """Room for them."""
 

@@ -1,84 +1,33 @@
-"""Operations on a memory that computes: shapes, what does not fit, time, bandwidth, energy."""
+"""Operations on a memory that computes: time, bandwidth, energy, from their commands."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from archsim.mapping import Infeasible
-from archsim.pim import attacc
+from archsim.pim.energy import STATIC, energy_j
+from archsim.pim.layouts import obstacle, queries_at_once, segments_of, stream_of
 from archsim.pim.run import PimRun, simulate
-from archsim.pim.segments import StreamWriter
+from archsim.pim.shapes import Attention, Gemv, KvWrite, Operation
 
 if TYPE_CHECKING:
     from archsim.pim.device import PimDevice
-    from archsim.pim.segments import Segment, Stream
+    from archsim.pim.segments import Stream
 
-BITS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Gemv:
-    """A matrix of `rows` by `inner` elements times a vector."""
-
-    rows: int
-    inner: int
-    element_bytes: int = 2
-
-    @property
-    def stored_bytes(self) -> int:
-        """Bytes of the matrix."""
-        return self.rows * self.inner * self.element_bytes
-
-    @property
-    def macs(self) -> int:
-        """Multiplications that the operation needs."""
-        return self.rows * self.inner
-
-
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """Decode attention: one query per head over `tokens` keys and values.
-
-    Attributes
-    ----------
-    tokens
-        Keys and values of each head.
-    head_size
-        Elements of a key.
-    heads
-        Query heads of a request.
-    kv_heads
-        Key-value heads of a request; fewer than heads when heads share them. Units keep one vector,
-        so keys are read once for each query head all the same.
-    requests
-        Requests of the same length.
-    element_bytes
-        Size of an element.
-    """
-
-    tokens: int
-    head_size: int
-    heads: int
-    kv_heads: int
-    requests: int = 1
-    element_bytes: int = 2
-
-    @property
-    def stored_bytes(self) -> int:
-        """Bytes of keys and values."""
-        each = 2 * self.tokens * self.head_size * self.element_bytes
-        return each * self.kv_heads * self.requests
-
-    @property
-    def macs(self) -> int:
-        """Multiplications that scores and contexts need."""
-        return 2 * self.tokens * self.head_size * self.heads * self.requests
-
-
-Operation = Gemv | Attention
+__all__ = [
+    "Attention",
+    "Gemv",
+    "KvWrite",
+    "Operation",
+    "Outcome",
+    "energy_j",
+    "obstacle",
+    "peak_bytes_per_s",
+    "run_operation",
+    "segments_of",
+]
 
 
 @dataclass(frozen=True)
@@ -88,24 +37,24 @@ class Outcome:
     Attributes
     ----------
     run, stream
-        Run of the stack that has most to do, and its requests; None for a closed form.
+        Run of the stack that has most to do, and its requests.
     commands
         Commands of all channels of a stack, by name.
     ticks, time_ps
-        Until the last command of the last channel issued.
+        Until the last command of the last channel issued, and its data where the host reads them.
     read_bytes, useful_bytes
         Bytes that the units read in all stacks, and those of them that the operation needs; the
         rest is padding.
     peak_bytes_per_s
         Bytes that the units could read if MACs came without gaps.
     energy_j
-        Dynamic energy by what it is spent on; empty if unknown.
+        Energy by what it is spent on, that of banks standing by included; empty if unknown.
     assumptions
         What was taken for granted.
     """
 
-    run: PimRun | None
-    stream: Stream | None
+    run: PimRun
+    stream: Stream
     commands: Mapping[str, int]
     ticks: int
     time_ps: int
@@ -126,49 +75,6 @@ class Outcome:
         return self.bandwidth_bytes_per_s / self.peak_bytes_per_s
 
 
-def obstacle(device: PimDevice, operation: Operation) -> Infeasible | None:
-    """Return why an operation cannot run on a device, or None."""
-    have = device.stack_bytes * device.stacks
-    what = "keys and values do" if isinstance(operation, Attention) else "the matrix does"
-    if operation.stored_bytes > have:
-        return Infeasible("capacity", operation.stored_bytes, have, "B", f"{what} not fit")
-    width = device.unit.lanes_bytes
-    if operation.element_bytes > width or width % operation.element_bytes:
-        return Infeasible("lanes", operation.element_bytes, width, "B", "element and lanes differ")
-    if isinstance(operation, Attention):
-        slice_bytes = -(-operation.head_size // device.split_inner) * operation.element_bytes
-        if slice_bytes > device.unit.vector_bytes:
-            return Infeasible(
-                "vector buffer",
-                slice_bytes,
-                device.unit.vector_bytes,
-                "B",
-                f"a unit's part of a query of {operation.head_size} elements",
-            )
-    return None
-
-
-@lru_cache(maxsize=32)
-def _writer(device: PimDevice) -> StreamWriter:
-    return StreamWriter(device)
-
-
-def segments_of(device: PimDevice, operation: Operation) -> list[Segment]:
-    """Return the requests of an operation on the stack that has most of it."""
-    if isinstance(operation, Gemv):
-        rows = -(-operation.rows // device.stacks)
-        return attacc.gemv(device, rows, operation.inner, operation.element_bytes)
-    heads = -(-operation.heads * operation.requests // device.stacks)
-    return attacc.attention(
-        device,
-        operation.tokens,
-        operation.head_size,
-        heads,
-        operation.element_bytes,
-        max(4096, operation.tokens),
-    )
-
-
 def run_operation(
     device: PimDevice, operation: Operation, *, log_commands: bool = False
 ) -> Outcome | Infeasible:
@@ -186,26 +92,40 @@ def run_operation(
     reason = obstacle(device, operation)
     if reason is not None:
         return reason
-    if device.config.mapping != "attacc":
-        from archsim.pim.closed_forms import closed_outcome
-
-        return closed_outcome(device, operation)
-    stream = _writer(device).write(segments_of(device, operation))
+    stream = stream_of(device, operation)
     run = simulate(device, stream, log_commands=log_commands)
     standard = device.standard
-    read = run.counts[device.unit.mac] * device.banks_per_mac * standard.burst_bytes
+    ticks = run.ticks + _tail_ticks(device)
+    vectors = queries_at_once(device, operation)
+    if isinstance(operation, KvWrite):
+        read = run.counts["WR"] * standard.burst_bytes
+    else:
+        read = run.counts[device.unit.mac] * device.banks_per_mac * standard.burst_bytes
     return Outcome(
         run=run,
         stream=stream,
         commands=run.counts,
-        ticks=run.ticks,
-        time_ps=standard.time_ps(run.ticks),
+        ticks=ticks,
+        time_ps=standard.time_ps(ticks),
         read_bytes=read * device.stacks,
-        useful_bytes=operation.macs * operation.element_bytes,
-        peak_bytes_per_s=peak_bytes_per_s(device),
-        energy_j=energy_j(device, run.counts),
+        useful_bytes=operation.needed_bytes(device.unit.vectors),
+        peak_bytes_per_s=_peak(device, operation),
+        energy_j=energy_j(device, run.counts, ticks, vectors),
         assumptions=_assumptions(device, operation),
     )
+
+
+def _tail_ticks(device: PimDevice) -> int:
+    """Return the ticks from the last command to the end: the data of a read that the host wants."""
+    if device.config.mapping == "hbm-pim":
+        return device.standard.read_latency_ticks
+    return 0
+
+
+def _peak(device: PimDevice, operation: Operation) -> float:
+    if isinstance(operation, KvWrite):
+        return device.standard.peak_bytes_per_s * device.channels * device.stacks
+    return peak_bytes_per_s(device)
 
 
 def peak_bytes_per_s(device: PimDevice) -> float:
@@ -215,57 +135,58 @@ def peak_bytes_per_s(device: PimDevice) -> float:
     gap = max(
         standard.gap(rule, mac, mac)
         for rule in standard.constraints
-        if mac in rule.previous and mac in rule.following and rule.level == 0
+        if mac in rule.previous and mac in rule.following and _binds(device, rule.level)
     )
     each = device.channels * device.banks_per_mac * standard.burst_bytes
     return each * device.stacks * 1e12 / (gap * standard.tick_ps)
 
 
-def energy_j(device: PimDevice, counts: Mapping[str, int]) -> dict[str, float]:
-    """Return the dynamic energy of all stacks by what it is spent on, J.
-
-    Parameters
-    ----------
-    device
-        Energy by bit.
-    counts
-        Commands of all channels of a stack, by name.
-    """
-    bits = device.energy
-    if bits is None:
-        return {}
-    standard = device.standard
-    unit = device.unit
-    burst = standard.burst_bytes * BITS
-    read = counts.get(unit.mac, 0) * device.banks_per_mac * burst
-    opened = counts.get(unit.activate, 0) * device.banks_per_mac * burst * device.columns
-    moves = device.moves
-    moved = sum(
-        counts.get(name, 0)
-        for name in dict.fromkeys((moves.write_vector, moves.read_result, moves.move_vector))
-    )
-    scale = 1e-12 * device.stacks
-    return {
-        "activate": opened * bits.activate_pj * scale,
-        "access": read * bits.access_pj * scale,
-        "compute": read * bits.compute_pj * scale,
-        "move": moved * burst * bits.move_pj * scale,
-    }
+def _binds(device: PimDevice, level: int) -> bool:
+    """Whether MACs one after another meet at a level's node whatever bank they address."""
+    if level == 0:
+        return True
+    name = device.standard.levels[level].name
+    return name in device.spans[device.unit.mac] and name != "pseudochannel"
 
 
 def _assumptions(device: PimDevice, operation: Operation) -> tuple[str, ...]:
-    found = ["energy is dynamic only: refresh and background power of the stacks are left out"]
-    if isinstance(operation, Gemv):
-        need = -(-operation.inner // device.split_inner) * operation.element_bytes
-        if need > device.unit.vector_bytes:
-            found.append(
-                f"vector buffers hold {need} B, the published unit has"
-                f" {device.unit.vector_bytes} B: the vector would be written in pieces"
-            )
-    else:
+    found = []
+    if device.standard.energy is None:
+        found.append("energy of refreshes and of banks standing by is left out: not known")
+    mapping = device.config.mapping
+    if isinstance(operation, KvWrite):
+        found.append("rows are closed at the start; a token's rows are opened for it alone")
+    elif isinstance(operation, Gemv):
+        if mapping == "attacc":
+            found += _buffer_notes(device, operation)
+    elif mapping == "attacc":
         found.append("the softmax unit keeps up: its command takes no time of its own")
-        if operation.kv_heads < operation.heads:
-            found.append("keys are read once for each query head: units keep one vector")
+    else:
+        found.append("softmax is the host's, between scores and contexts, and takes no time here")
+    if isinstance(operation, Attention):
+        if operation.share > device.unit.vectors:
+            turns = -(-operation.share // device.unit.vectors)
+            found.append(
+                f"keys are read {turns} times: that many turns of the heads that share them"
+            )
+        if mapping == "hbm-pim":
+            found.append("no kernel for attention is published: heads to channels, ours")
     if device.stacks > 1:
         found.append("stacks share the work evenly and do not wait for each other")
     return tuple(found)
+
+
+def _buffer_notes(device: PimDevice, operation: Gemv) -> list[str]:
+    need = -(-operation.inner // device.split_inner) * operation.element_bytes
+    need *= min(operation.batch, device.unit.vectors)
+    if need <= device.unit.vector_bytes:
+        return []
+    return [
+        f"vector buffers hold {need} B, the published unit has {device.unit.vector_bytes} B: the"
+        " vector would be written in pieces"
+    ]
+
+
+def static_j(outcome: Outcome) -> float:
+    """Return the energy of banks standing by, J."""
+    return outcome.energy_j.get(STATIC, 0.0)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import archsim
 from archsim.config.hashing import content_hash
 from archsim.mapping import Infeasible
-from archsim.pim.operations import Gemv
+from archsim.pim.energy import STATIC
+from archsim.pim.grid import operation_name
 
 if TYPE_CHECKING:
     from archsim.pim.device import PimDevice
@@ -22,7 +23,7 @@ def operation_record(
     device: PimDevice, operation: Operation, outcome: Outcome | Infeasible
 ) -> dict[str, object]:
     """Return the record of an operation: the keys of every run, and ``pim`` for the rest."""
-    name = "gemv" if isinstance(operation, Gemv) else "attention"
+    name = operation_name(operation)
     config: dict[str, object] = {
         "hardware": device.document.data,
         "options": {"op": name, **asdict(operation)},
@@ -32,12 +33,11 @@ def operation_record(
         head |= {"feasible": False, "infeasible": outcome.to_json(), "latency_s": None}
     else:
         head |= _numbers(device, operation, outcome)
-    closed = device.config.mapping != "attacc"
     return {
         **head,
         "fidelity": {
             "requested": "command",
-            "used": {name: "analytic" if closed else "command"},
+            "used": {name: "command"},
         },
         "config": config,
         "config_hash": content_hash(config),
@@ -50,7 +50,9 @@ def _numbers(device: PimDevice, operation: Operation, outcome: Outcome) -> dict[
     total = sum(outcome.energy_j.values()) if outcome.energy_j else None
     energy = None
     if outcome.energy_j:
-        energy = {"dynamic": total, "static": 0.0, "component": dict(outcome.energy_j)}
+        static = outcome.energy_j.get(STATIC, 0.0)
+        dynamic = sum(joule for part, joule in outcome.energy_j.items() if part != STATIC)
+        energy = {"dynamic": dynamic, "static": static, "component": dict(outcome.energy_j)}
     return {
         "feasible": True,
         "infeasible": None,

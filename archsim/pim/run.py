@@ -69,8 +69,6 @@ def simulate(
     fold
         Whether to jump over requests that repeat themselves; the result is the same.
     """
-    from archsim.pim.kernel import drive
-
     runs, classes = _classed(stream.runs)
     table, room = _table(device).copy(), device.controller.queue
     table[at.CHANNELS] = len(classes) - 1
@@ -80,9 +78,36 @@ def simulate(
     table[at.NUM_NODES] = stream.num_nodes
     keys = stream.key_places.reshape(-1)
     table[at.KEY_PLACES : at.KEY_PLACES + len(keys)] = keys
-    log = np.full((_log_rows(runs) if log_commands else 1, at.LOG_COLUMNS), at.NONE, np.int64)
+    ticks, memory, logged, log = _drive(
+        table, runs, stream, room, 4 * stream.num_requests + 1024 if log_commands else 1
+    )
+    if log_commands and logged > len(log):
+        ticks, memory, logged, log = _drive(table, runs, stream, room, logged)
+    names = [command.name for command in device.standard.commands]
+    counts = memory[:, at.COUNTS : at.COUNTS + len(names)]
+    total = (counts * np.diff(np.array(classes))[:, None]).sum(axis=0)
+    return PimRun(
+        ticks=int(ticks),
+        counts={name: int(n) for name, n in zip(names, total, strict=True) if n},
+        channel_counts=counts,
+        classes=tuple(classes[:-1]),
+        log=log[:logged] if log_commands else None,
+    )
+
+
+def _drive(
+    table: NDArray[np.int64],
+    runs: NDArray[np.int64],
+    stream: Stream,
+    room: int,
+    log_rows: int,
+) -> tuple[int, NDArray[np.int64], int, NDArray[np.int64]]:
+    """Run a stream from a fresh state; return ticks, memory, rows to log, and the log."""
+    from archsim.pim.kernel import drive
+
+    log = np.full((log_rows, at.LOG_COLUMNS), at.NONE, np.int64)
     words = int(table[at.HISTORY] + table[at.NUM_WINDOWS] * at.MAX_NODES * at.MAX_WINDOW)
-    memory = np.zeros((2, len(classes) - 1, words), np.int64)
+    memory = np.zeros((2, int(table[at.CHANNELS]), words), np.int64)
     memory[0, :, at.OPEN_ROWS : at.OPEN_ROWS + stream.keys] = at.NONE
     memory[0, :, table[at.HISTORY] :] = -at.HORIZON
     cursor = np.zeros((2, at.CURSOR), np.int64)
@@ -90,22 +115,7 @@ def simulate(
     cursor[0, at.NEXT_REFRESH] = table[at.FIRST_REFRESH] or NEVER
     cursor[0, at.AT_CHANNEL] = runs[0, at.FIRST] if len(runs) else 0
     ticks = drive(table, memory[0], cursor[0], log, runs, stream.places, memory[1], cursor[1])
-    names = [command.name for command in device.standard.commands]
-    counts = memory[0, :, at.COUNTS : at.COUNTS + len(names)]
-    total = (counts * np.diff(np.array(classes))[:, None]).sum(axis=0)
-    return PimRun(
-        ticks=int(ticks),
-        counts={name: int(n) for name, n in zip(names, total, strict=True) if n},
-        channel_counts=counts,
-        classes=tuple(classes[:-1]),
-        log=log[: cursor[0, at.LOGGED]] if log_commands else None,
-    )
-
-
-def _log_rows(runs: NDArray[np.int64]) -> int:
-    """Return an upper bound of the commands of a run of requests."""
-    widths = runs[:, at.LAST] - runs[:, at.FIRST]
-    return int(8 * (widths * runs[:, at.COUNT]).sum()) + 4096
+    return int(ticks), memory[0], int(cursor[0, at.LOGGED]), log
 
 
 def _classed(runs: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[int]]:
@@ -204,7 +214,7 @@ def _put_numbers(device: PimDevice, numbers: NDArray[np.int64]) -> None:
     numbers[at.SCOPES] = standard.levels[1].size if standard.refresh.scope_level else 1
     if controller.refresh == "all-bank":
         numbers[at.INTERVAL] = standard.refresh.interval_ticks
-        numbers[at.FIRST_REFRESH] = standard.refresh.interval_ticks
+        numbers[at.FIRST_REFRESH] = device.first_refresh_ticks
     numbers[at.PRECHARGE_ALL] = standard.command_id("PREA")
     numbers[at.REFRESH] = standard.command_id("REFab")
     numbers[at.SWITCH] = at.NONE if switch is None else standard.command_id(switch)
@@ -214,3 +224,5 @@ def _put_numbers(device: PimDevice, numbers: NDArray[np.int64]) -> None:
     numbers[at.POLICY] = POLICIES[controller.policy]
     numbers[at.BUSES] = len({command.bus for command in standard.commands})
     numbers[at.PART_LEVEL] = names.index("bankgroup") + 1 if "bankgroup" in names else at.NONE
+    numbers[at.PART_RANKS] = device.sizes.get("rank", 1)
+    numbers[at.PART_GROUPS] = device.sizes.get("bankgroup", 1)

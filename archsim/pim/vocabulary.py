@@ -57,7 +57,7 @@ _SPANS: Final = {
     **dict.fromkeys(("PREA", "ACTAB", "MACAB", "ACT16", "MAC16", "AF16", "EWMUL16"), _EVERYWHERE),
     **dict.fromkeys(("WRMAC16", "RDMAC16", "RDAF16", "TMOD"), _EVERYWHERE),
     **dict.fromkeys(("ACTSB", "MACSB", "PRESB"), _EVERYWHERE - {"bank"}),
-    "ACT4": frozenset({"bank"}),
+    "ACT4": frozenset({"pseudochannel", "bank"}),
     "REFab": _EVERYWHERE - {"pseudochannel"},
 }
 

@@ -1,7 +1,7 @@
 """Memories that compute against recorded runs and published per-token times.
 
 Three kinds of rows: runs of the AttAcc simulator, which must come out to the cycle but for a named
-few; runs of Samsung's PIMSimulator, followed by closed forms; and CENT's time per block and token.
+few; runs of Samsung's PIMSimulator; and CENT's time per block and token.
 """
 
 from __future__ import annotations
@@ -40,14 +40,18 @@ NOTES: Final = (
     "attacc: refreshes as recorded, without tRP before them and, with units beside bank groups"
     " or on the buffer die, without tRAS and tRTP before the precharge; the shipped devices"
     " keep all three (hardware.controller.refresh_checks=all-levels).",
-    "attacc: the values of all heads of a channel begin at one address. This is inferred: two"
-    " heads a channel with 256 tokens need one row switch fewer (-40 cycles) than the published"
-    " trace generator gives; at 512 tokens and more nothing tells the two apart.",
-    "hbm-pim: closed forms of the kernel's commands. Unexplained: where the first refresh of a"
-    " run falls (a whole number of refreshes is rounded, up to 9 % of the shortest run), and what"
-    " barriers cost beyond the turn-arounds they force.",
-    "cent: norms, rotary embedding, softmax scaling and copies between banks and buffers are left"
-    " out; refreshes are in, which the published times may not have.",
+    "attacc: of two interleaved heads the second reads the values of the first again, as the"
+    " published trace generators have it; operations read its own.",
+    "attacc, units on the buffer die: two cycles short wherever a run of MACs changes the row of"
+    " all banks; not explained (a line-by-line port of the published scheduler is short as well).",
+    "hbm-pim, gemv: the kernel's commands one by one. Unexplained: 9 to 41 cycles a run, and the"
+    " turn-around from reads to writes, whose published value was not read again. The first"
+    " refresh is at half an interval, which the recorded runs ask for. Reads without units are a"
+    " closed form with the nearest number of refreshes.",
+    "cent: matrices, scores and contexts command by command, without refreshes (the published"
+    " simulator's refresh manager issues none); scores, the gated layer, new keys and values"
+    " through the host at a burst a tick. Norms, rotary embedding and residuals are left out (2 to 4 us a"
+    " block), so every row is below its reference.",
 )
 
 
@@ -107,13 +111,16 @@ def attacc_cycles(row: Row) -> int | str:
 
 def hbm_pim_cycles(row: Row) -> int | str:
     """Return our cycles of a recorded run of PIMSimulator, or why there are none."""
-    from archsim.pim.hbm_pim import gemv_cycles, load_hbm_pim, stream_read_cycles
+    from archsim.pim.hbm_pim import load_hbm_pim
+    from archsim.pim.hbm_pim_law import stream_read_cycles
+    from archsim.pim.operations import Gemv, Outcome, run_operation
 
     kind = row.text("kind")
     shape = row.integer("M_or_L", minimum=1), row.integer("K_or_dhead", minimum=1)
     device = load_hbm_pim()
     if kind == "gemv":
-        return gemv_cycles(device, *shape).total
+        found = run_operation(device, Gemv(*shape))
+        return found.ticks if isinstance(found, Outcome) else found.detail
     if kind == "gemv_baseline_stream_read":
         return stream_read_cycles(device, *shape)
     return "a kind of run that is not known"

@@ -22,7 +22,11 @@ def published_items(path: Path) -> Iterator[Item | str]:
 
     Rows of other figures are counted with the reason that they are claims or not modelled.
     """
-    from archsim.pim.cent import BLOCKS, block_ns, load_aim
+    from archsim.pim.cent import BLOCKS
+    from archsim.pim.cent_block import block_parts_ns
+    from archsim.pim.device import load_device
+
+    device = load_device("aim", ["hardware.controller.refresh=none"])
 
     for row in read_table(path, COLUMNS):
         case, model = row.text("case"), row.text("model")
@@ -33,6 +37,7 @@ def published_items(path: Path) -> Iterator[Item | str]:
             yield "a block that is split over devices, or an unknown model"
         else:
             tokens, channels = int(found["tokens"]), int(found["channels"])
-            predicted = block_ns(load_aim(), BLOCKS[model], tokens, channels) * 1e-6
+            parts = block_parts_ns(device, BLOCKS[model], tokens, channels)
+            predicted = sum(parts.values()) * 1e-6
             by = {"simulator": "cent", "kind": "block", "level": "bank"}
             yield Item(f"CENT {model} {case}", METRIC, "ms", predicted, row.number("value"), by)

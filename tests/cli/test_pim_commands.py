@@ -68,12 +68,22 @@ def test_bad_words_are_one_clear_error(words, said, capsys):
     assert said in capsys.readouterr().err
 
 
-def test_closed_forms_issue_no_commands(tmp_path, capsys):
-    words = ("pim", "run", "aim", "--op", "gemv", "--rows", "512", "--inner", "1024")
-    assert main([*words]) == 0
-    assert main([*words, "--commands", str(tmp_path / "c.txt")]) == 2
-    assert main(["pim", "run", "hbm-pim", "--op", "attention", *SHAPE]) == 2
-    assert "gemv" in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["aim", "hbm-pim", "neupims-hbm"])
+def test_every_device_writes_its_commands(name, tmp_path, capsys):
+    path = tmp_path / "c.txt"
+    words = ("pim", "run", name, "--op", "gemv", "--rows", "512", "--inner", "1024")
+    assert main([*words, "--commands", str(path)]) == 0
+    assert main(["pim", "check", str(path), "--config", name]) == 0
+    assert "no violation" in capsys.readouterr().out
+
+
+def test_new_keys_and_values(capsys):
+    shape = ("--tokens", "1000", "--head-size", "128", "--kv-heads", "32")
+    assert main(["pim", "run", "attacc-bank", "--op", "kv-write", *shape, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["pim"]["useful_bytes"] == 2 * 128 * 2 * 32
+    assert main(["pim", "run", "attacc-bank", "--op", "kv-write", *shape[:-2]]) == 2
+    assert "--kv-heads" in capsys.readouterr().err
 
 
 def test_a_table_has_a_row_for_each_point(tmp_path, capsys):
