@@ -45,7 +45,7 @@ def behind_products(
             continue
         num_bytes = cascade.tensor(dims.out).num_bytes(cascade)
         if einsum.op_class == "head":
-            found.append(_sent(machine, "gather logits", einsum.name, (ranks - 1) * num_bytes, 1))
+            found.append(_sent(machine, "gather-logits", einsum.name, (ranks - 1) * num_bytes, 1))
         elif {name for name, _ in dims.k_variables} & SHARED:
             part = 2 * (ranks - 1) * num_bytes // ranks
             found.append(_sent(machine, "all-reduce", einsum.name, part, 2))
@@ -80,4 +80,4 @@ def _sent(machine: Machine, name: str, einsum: str, num_bytes: int, turns: int) 
     text = None
     if len(texts) == 2:
         text = f"({texts[0]}) + {turns - 1} * (({texts[0]}) - ({texts[1]}))"
-    return Phase(f"{name} {einsum}", held + turns * wait, "link", tally, text)
+    return Phase(f"{name}/{einsum}", held + turns * wait, "link", tally, text)

@@ -117,8 +117,7 @@ class Placed:
     @property
     def operators(self) -> tuple[OperatorUse, ...]:
         """Operators of the processor's mapping, if it is made of such, and what follows it."""
-        behind = [OperatorUse(p.name, "link", p.time_ps, p.cause, 0) for p in self.after]
-        return (*getattr(self.inner, "operators", ()), *behind)
+        return (*getattr(self.inner, "operators", ()), *moves_used(self.after))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -200,6 +199,14 @@ class InTurn:
     def to_json(self) -> dict[str, Json]:
         """Return the choices of every part."""
         return {"mapper": self.mapper, "parts": [part.to_json() for part in self.parts]}
+
+
+def moves_used(phases: Sequence[Phase]) -> list[OperatorUse]:
+    """Return collectives and moves as reports list them: by the first part of their names."""
+    return [
+        OperatorUse(phase.name.partition("/")[0], "link", phase.time_ps, phase.cause, 0)
+        for phase in phases
+    ]
 
 
 def operator_use(

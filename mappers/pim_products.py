@@ -15,7 +15,14 @@ from archsim.components.base import base_format
 from archsim.mapping import Infeasible
 from archsim.units import PS_PER_S
 from mappers.pim_collective import behind_products
-from mappers.pim_mapping import PimMapping, joined, move_phase, operator_use, unit_phases
+from mappers.pim_mapping import (
+    PimMapping,
+    joined,
+    move_phase,
+    moves_used,
+    operator_use,
+    unit_phases,
+)
 
 if TYPE_CHECKING:
     from archsim.components.pim_cost import PimCost
@@ -144,7 +151,9 @@ def products_mapping(
             "time_ps": item.cost.time_ps,
         }
         shapes.append(shape)
-    phases += behind_products(pim.machine, cascade, options)
+    behind = behind_products(pim.machine, cascade, options)
+    phases += behind
+    uses += moves_used(behind)
     inside = {tensor.name for tensor in cascade.role_tensors("intermediate")}
     return PimMapping(
         mapper_id,

@@ -111,6 +111,7 @@ class PimUnits(Component):
                     allowed=sorted(context.neighbours),
                     hint=nearest(name, context.neighbours),
                 )
+        self._check_sides(context)
         known = registry.pim.yaml_names()
         is_path = "/" in self.device or self.device.endswith((".yaml", ".yml"))
         if not is_path and self.device not in known:
@@ -122,6 +123,28 @@ class PimUnits(Component):
                 hint=nearest(self.device, known),
             )
         return BoundPimUnits(context, self)
+
+
+    def _check_sides(self, context: BindContext) -> None:
+        """Refuse homes on a processor that there is not, and mappers that there are not."""
+        mappers = registry.mappers.names()
+        for name, mapper in self.xpu.items():
+            if mapper not in mappers:
+                raise ConfigError(
+                    "there is no such mapper",
+                    path=join_path(context.prefix, f"xpu.{name}"),
+                    given=mapper,
+                    allowed=mappers,
+                    hint=nearest(mapper, mappers),
+                )
+        for part, home in self.homes.model_dump().items():
+            if home in ("xpu", "both") and not self.xpu:
+                raise ConfigError(
+                    "there is no processor: xpu names no mappers",
+                    path=join_path(context.prefix, f"homes.{part}"),
+                    given=home,
+                    allowed=("pim", "faster"),
+                )
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,8 @@ def test_what_the_lanes_or_the_kernels_cannot_take_is_typed():
         ("hardware.components.units.memory=stack", "stacks"),
         ("hardware.components.units.link=brige", "bridge"),
         ("hardware.components.units.homes.attention=gpu", "xpu"),
+        ("hardware.components.units.xpu.gemm=gpu-gem", "gpu-gemm"),
+        ("hardware.components.units.xpu={}", "no processor"),
     ],
 )
 def test_a_broken_description_names_the_nearest(override, match):
