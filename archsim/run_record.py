@@ -271,8 +271,8 @@ class RunRecord:
         name = "decode" if "decode" in phases else next(iter(phases))
         items = outcome.passes[name]
         times = [slowest_stage_s(item.mapped, ranks.pp) for item in items if item.mapped]
-        stage_s = sum(times) / len(times) if times else phases[name].latency_s / len(items)
         whole_s = phases[name].latency_s / len(items)
+        stage_s = sum(times) / len(times) if times else whole_s / ranks.pp
         step_s = max(whole_s, ranks.pp * stage_s) if ranks.pp > 1 else whole_s
         tokens = phases[name].num_tokens / len(items)
         others_w = self.machine.static_w() if ranks.pp > 1 else {}

@@ -99,6 +99,13 @@ def test_a_full_pipeline_makes_tokens_as_its_slowest_stage_lets_it():
     assert run(**sizes).devices is None
 
 
+def test_the_bound_of_a_full_pipeline_is_its_stages():
+    sizes = {"phase": "decode", "context": 64, "batch": 4, "parallel": "pp=4"}
+    bound, found = (run(**sizes, fidelity=name).devices for name in ("roofline", "tile"))
+    assert bound.steady_tokens_per_s > found.steady_tokens_per_s
+    assert bound.steady_tbt_s < found.steady_tbt_s
+
+
 def test_a_pipeline_is_not_full_where_caches_do_not_fit():
     sizes = {"model": "llama2-7b", "phase": "decode", "context": 4000, "parallel": "pp=2"}
     few, many = (run(**sizes, batch=batch) for batch in (8, 64))
