@@ -108,7 +108,7 @@ def system(
         write_file(output, json_text(record))
     if as_json:
         print_json(record)
-    else:
+    elif record["feasible"]:
         from archsim.cli.output import print_report
         from archsim.report.pim_system import render_system
 

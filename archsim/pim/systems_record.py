@@ -28,6 +28,7 @@ ASSUMPTIONS: Final = (
     "prompts run on the processors at their compute efficiency, one after another",
     "requests make equally many tokens and stay together",
 )
+TOKEN_BY_TOKEN: Final = "prompts go through memory token by token, one request after another"
 CONTINUOUS: Final = ("a request that ends is replaced in the next step; prompts are not cut",)
 
 
@@ -101,7 +102,7 @@ def job_numbers(
         "feasible": True,
         "infeasible": None,
         "latency_s": found.latency_s,
-        "ttft_s": found.first_token_s if system.xpu is not None else None,
+        "ttft_s": found.first_token_s,
         "tbt_s": mean,
         "median_tbt_s": found.median_step_s,
         "slowest_tbt_s": found.slowest_step_s,
@@ -130,9 +131,15 @@ def job_numbers(
         "weight_bytes": model.stored_bytes,
         "steps_computed": found.steps,
         **_mapping(system, model, found),
-        "assumptions": [*(CONTINUOUS if found.prefill_s == 0 else ASSUMPTIONS), *system.notes],
+        "assumptions": [*_assumptions(system, found), *system.notes],
         "warnings": [],
     }
+
+
+def _assumptions(system: SystemConfig, found: Served) -> tuple[str, ...]:
+    if found.prefill_s == 0:
+        return CONTINUOUS
+    return ASSUMPTIONS if system.xpu is not None else (TOKEN_BY_TOKEN, *ASSUMPTIONS[1:])
 
 
 def _mapping(system: SystemConfig, model: ServedModel, found: Served) -> dict[str, Json]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_STEPS: Final = 64
 """Steps computed; of a longer generation the middles of as many equal parts."""
+PROMPT_STEPS: Final = 8
+"""Tokens computed of a prompt that goes through memory alone: middles of equal parts."""
 
 Report = Callable[[int, int], None]
 
@@ -179,7 +181,8 @@ def serve(
     order = sorted(range(len(steps)), key=lambda number: steps[number].latency_s)
     half = np.searchsorted(np.cumsum(weights[order]), weights.sum() / 2)
     total = job.new_tokens * len(starts) + int(starts.sum())
-    prompts = [prefill_s(system, model, int(n)) for n in np.unique(starts)]
+    each_prompt = prefill_s if system.xpu is not None else token_by_token_s
+    prompts = [each_prompt(system, model, int(n)) for n in np.unique(starts)]
     counts = np.unique(starts, return_counts=True)[1]
     prompts_s = 0.0 if job.continuous else float(np.dot(counts, prompts))
     have = room(system, model)
@@ -213,6 +216,23 @@ def serve(
         room_bytes=have.cache_bytes + model.stored_bytes,
         steps=len(steps),
     )
+
+
+def token_by_token_s(system: SystemConfig, model: ServedModel, tokens: int) -> float:
+    """Return the time of a prompt on a system without processors: its tokens one after another.
+
+    Parameters
+    ----------
+    system, model
+        What serves what.
+    tokens
+        Prompt.
+    """
+    if not tokens:
+        return 0.0
+    parts = min(tokens, PROMPT_STEPS)
+    ends = np.round((np.arange(parts) + 0.5) / parts * tokens + 0.5).astype(np.int64)
+    return tokens * float(np.mean([step(system, model, np.array([at])).latency_s for at in ends]))
 
 
 def growing_steps(

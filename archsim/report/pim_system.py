@@ -19,16 +19,13 @@ Record = Mapping[str, "Json"]
 
 
 def render_system(name: str, model: str, record: Record) -> RenderableType:
-    """Return the report of a record of ``archsim pim system``."""
+    """Return the report of a feasible record of ``archsim pim system``."""
     parts: list[RenderableType] = [Text(f"{name}, {model}", style="bold"), Text()]
-    if record["feasible"]:
-        parts += [facts(_facts(record)), Text(), _parts(record), Text(), _energy(record)]
+    parts += [facts(_facts(record)), Text(), _parts(record), Text(), _energy(record)]
     base = cast("Record | None", record.get("baseline"))
-    if base is not None and base["feasible"] and record["feasible"]:
+    if base is not None and base["feasible"]:
         parts += [Text(), _compared(name, record, base)]
-    if record["feasible"]:
-        parts += [Text(), bullets(cast("list[str]", record["assumptions"]))]
-    return Group(*parts)
+    return Group(*parts, Text(), bullets(cast("list[str]", record["assumptions"])))
 
 
 def _number(record: Record, key: str) -> float:
@@ -47,6 +44,7 @@ def _facts(record: Record) -> list[tuple[str, str]]:
         ("with prompts", f"{_number(record, 'served_tokens_per_s'):,.1f}"),
         ("between tokens", quantity(_number(record, "tbt_s"), "time")),
         ("last token", quantity(_number(record, "slowest_tbt_s"), "time")),
+        ("first token", quantity(_number(record, "ttft_s"), "time")),
         ("stored", f"{stored} of {quantity(_number(record, 'capacity_bytes'), 'bytes')}"),
         ("energy a token", quantity(_number(record, "energy_j"), "energy")),
         ("slowest channel", f"{_number(record, 'imbalance'):.3f} of the mean"),

@@ -23,7 +23,7 @@ from archsim.pim.systems_place import (
     loads,
     tile_seconds,
 )
-from archsim.pim.systems_run import Job, middles, mixed_steps
+from archsim.pim.systems_run import Job, middles, mixed_steps, token_by_token_s
 from archsim.pim.systems_sides import all_reduce_s
 from archsim.pim.systems_step import step
 from archsim.pim.systems_waves import product_share, wave_share
@@ -393,3 +393,13 @@ def test_a_block_of_cent_issues_what_its_simulator_recorded(name, tokens, counts
     assert found[6] == products
     ticks = sum(part.ticks(load_device("aim")) for part in parts)
     assert ticks == pytest.approx(cycles, rel=0.011)
+
+
+def test_prompts_without_processors_go_token_by_token():
+    llama, cent = model("llama2-7b"), system("cent")
+    found = token_by_token_s(cent, llama, 512)
+    lengths = range(1, 513, 7)
+    mean = np.mean([decode(cent, llama, 1, length).latency_s for length in lengths])
+    assert found == pytest.approx(512 * mean, rel=0.01)
+    # 4.01 s in CENT's processed results (read), the mean of 128, 256, 384 and 512 tokens.
+    assert found == pytest.approx(4.0136, rel=0.05)
