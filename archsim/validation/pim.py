@@ -50,8 +50,8 @@ NOTES: Final = (
     " closed form with the nearest number of refreshes.",
     "cent: matrices, scores and contexts command by command, without refreshes (the published"
     " simulator's refresh manager issues none); scores, the gated layer, new keys and values"
-    " through the host at a burst a tick. Norms, rotary embedding and residuals are left out (2 to 4 us a"
-    " block), so every row is below its reference.",
+    " through the host at a burst a tick. Norms, rotary embedding and residuals are left out"
+    " (2 to 4 us a block), so every row is below its reference.",
 )
 
 
