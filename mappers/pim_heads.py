@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import gcd
 from typing import TYPE_CHECKING
 
 from archsim.components.base import base_format
+from archsim.components.pim_cost import PimCost
 from archsim.mapping import Infeasible
 from mappers.attention_problem import AttentionProblem
 from mappers.pim_lengths import extent, weighted_lengths
@@ -15,7 +16,6 @@ from mappers.pim_mapping import PimMapping, joined, operator_use, unit_phases
 from mappers.pim_traffic import around, cache_write
 
 if TYPE_CHECKING:
-    from archsim.components.pim_cost import PimCost
     from archsim.mapping import Json, MapContext, OperatorUse
     from mappers.closed_form import Phase
     from mappers.pim_machine import PimMachine
@@ -53,8 +53,8 @@ class Group:
 
     @property
     def heads(self) -> int:
-        """Heads as the units see them."""
-        return self.kv_heads * self.passes
+        """Query heads of a request, or queries that see the same keys."""
+        return self.kv_heads * self.uses
 
     @property
     def is_step(self) -> bool:
@@ -74,7 +74,7 @@ def group_of(pim: PimMachine, cascade: Cascade, problem: AttentionProblem) -> Gr
     requests = gcd(problem.groups, extent(cascade, problem.scores, "b"))
     lengths = weighted_lengths(problem)
     uses = problem.heads * problem.queries // sum(times for _, times in lengths)
-    passes = -(-uses // pim.units.units.vectors)
+    passes = -(-uses // pim.units.vectors)
     return Group(
         cascade,
         problem,
@@ -107,9 +107,9 @@ def one_group(
         if isinstance(cost, Infeasible):
             return cost
         parts.append((cost, times))
-    whole, times = _together(parts)
-    phases: list[Phase] = list(joined([cache_write(pim, group.cascade, problem)]))
-    phases += unit_phases(pim, "attention", whole, times, _amounts(pim, [group], whole, times))
+    whole = PimCost.total(parts)
+    phases: list[Phase] = list(joined([write_phase(pim, group, context)]))
+    phases += unit_phases(pim, "attention", whole, 1, _amounts(pim, [group], whole))
     phases += around(pim, group.cascade, problem, context)
     operation: dict[str, Json] = {
         "tokens": problem.keys,
@@ -129,7 +129,7 @@ def one_group(
         inside(group),
         tuple(notes),
         {"operation": operation},
-        operators=(_use(pim, [group], phases, times * whole.useful_bytes),),
+        operators=(_use(pim, [group], phases, whole.useful_bytes),),
     )
 
 
@@ -141,15 +141,16 @@ def many_groups(
     shape = {
         "head_size": first.problem.depth,
         "heads": first.heads,
+        "kv_heads": first.kv_heads,
         "element_bytes": first.element_bytes,
     }
     parts = [(group.lengths[0][0], group.requests) for group in groups]
     found = pim.units.batch(parts, shape, context.cache)
     if isinstance(found, Infeasible):
         return found
-    writes = [cache_write(pim, group.cascade, group.problem) for group in groups]
+    writes = [write_phase(pim, group, context) for group in groups]
     phases: list[Phase] = list(joined(writes))
-    amounts = _amounts(pim, groups, found.cost, 1)
+    amounts = _amounts(pim, groups, found.cost)
     phases += unit_phases(pim, "attention", found.cost, 1, amounts)
     for group in groups:
         phases += around(pim, group.cascade, group.problem, context)
@@ -190,13 +191,12 @@ def _use(
 
 
 def _amounts(
-    pim: PimMachine, groups: Sequence[Group], cost: PimCost, times: int
+    pim: PimMachine, groups: Sequence[Group], cost: PimCost
 ) -> Mapping[str, Mapping[CountKey, int]]:
     """Return the actions of attention by einsum: MACs in proportion to those of the model."""
     first = groups[0]
     served = first.uses / first.passes
-    once = pim.units.counts(cost, first.number, first.element_bytes, served)
-    counts = {key: times * count for key, count in once.items()}
+    counts = pim.units.counts(cost, first.number, first.element_bytes, served)
     mac = next(key for key in counts if key[1] == "mac")
     executed = counts.pop(mac)
     names = [name for g in groups for name in (g.problem.scores, g.problem.context)]
@@ -214,26 +214,28 @@ def _amounts(
     return found
 
 
-def _together(parts: list[tuple[PimCost, int]]) -> tuple[PimCost, int]:
-    """Return one cost for operations of several lengths, and how often it is paid."""
-    if len(parts) == 1:
-        return parts[0]
-
-    def total(name: str) -> int:
-        return sum(times * int(getattr(cost, name)) for cost, times in parts)
-
-    names = ("time_ps", "stream_ps", "refresh_ps", "vector_ps", "due_ps")
-    sizes = ("read_bytes", "useful_bytes", "moved_bytes")
-    energies = ("activate_pj", "access_pj", "compute_pj", "move_pj")
-    is_line = any(cost.is_line for cost, _ in parts)
-    changes = {name: total(name) for name in (*names, *sizes, *energies)}
-    return replace(parts[0][0], **changes, is_line=is_line), 1
+def write_phase(pim: PimMachine, group: Group, context: MapContext) -> Phase | None:
+    """Return the writing of new keys and values: of one token by its commands, of more by bytes."""
+    problem = group.problem
+    rows_ps = 0
+    if extent(group.cascade, problem.scores, "p") == 1 and problem.keys > 1:
+        shape = {
+            "tokens": problem.keys - 1,
+            "head_size": problem.depth,
+            "kv_heads": group.kv_heads,
+            "requests": group.requests,
+            "element_bytes": group.element_bytes,
+        }
+        found = pim.units.cache_write(shape, context.cache)
+        if not isinstance(found, Infeasible):
+            rows_ps = pim.units.scaled_ps(found.time_ps)
+    return cache_write(pim, group.cascade, problem, rows_ps)
 
 
 def _turns(pim: PimMachine, group: Group) -> list[str]:
     """Return how the heads of equal requests fill the channels."""
     channels = pim.units.device.channels * pim.units.device.stacks
-    heads = group.heads * group.requests
+    heads = group.kv_heads * group.passes * group.requests
     whole = -(-heads // channels)
     if heads % channels == 0 or not pim.units.deals_heads:
         return []

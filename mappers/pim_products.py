@@ -8,12 +8,12 @@ read the matrix again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archsim.components.base import base_format
+from archsim.components.pim_cost import PimCost
 from archsim.mapping import Infeasible
-from archsim.units import PS_PER_S
 from mappers.pim_collective import behind_products
 from mappers.pim_mapping import (
     PimMapping,
@@ -25,7 +25,6 @@ from mappers.pim_mapping import (
 )
 
 if TYPE_CHECKING:
-    from archsim.components.pim_cost import PimCost
     from archsim.mapping import Json, MapContext, OperatorUse
     from mappers.closed_form import Phase
     from mappers.pim_machine import PimMachine
@@ -43,23 +42,31 @@ class Product:
         What is computed.
     number, element_bytes
         Format of the weights.
-    cost
-        One matrix times as many vectors as units take at once.
-    passes
-        How often the matrices are read.
+    parts
+        Operations, of as many vectors as units take at once and of the rest, and how often each.
     """
 
     einsum: Einsum
     dims: MatmulDims
     number: str
     element_bytes: int
-    cost: PimCost
-    passes: int
+    parts: tuple[tuple[PimCost, int], ...]
+
+    @property
+    def passes(self) -> int:
+        """How often the matrices are read."""
+        return sum(times for _, times in self.parts)
+
+    @property
+    def cost(self) -> PimCost:
+        """All of it as one."""
+        return PimCost.total(self.parts)
 
     @property
     def padding(self) -> float:
         """Share of the bytes read that is padding."""
-        return 1.0 - self.cost.useful_bytes / self.cost.read_bytes
+        first = self.parts[0][0]
+        return 1.0 - first.useful_bytes / first.read_bytes
 
 
 def product(
@@ -72,11 +79,15 @@ def product(
     size = pim.units.element_bytes(number)
     if isinstance(size, Infeasible):
         return size
-    cost = pim.units.gemv(dims.n, dims.k, size, context.cache)
-    if isinstance(cost, Infeasible):
-        return cost
-    passes = dims.batch * -(-dims.m // pim.units.units.vectors)
-    return Product(einsum, dims, base_format(number), size, cost, passes)
+    whole, rest = divmod(dims.m, pim.units.vectors)
+    parts = []
+    for vectors, times in ((pim.units.vectors, whole), (rest, 1)):
+        if vectors and times:
+            cost = pim.units.gemv(dims.n, dims.k, size, vectors, context.cache)
+            if isinstance(cost, Infeasible):
+                return cost
+            parts.append((cost, times * dims.batch))
+    return Product(einsum, dims, base_format(number), size, tuple(parts))
 
 
 def product_phases(
@@ -84,13 +95,9 @@ def product_phases(
 ) -> list[Phase]:
     """Return the phases of a product: vectors in, passes over the matrix, results out."""
     machine, dims, name = pim.machine, item.dims, item.einsum.name
-    held = min(dims.m, pim.units.units.vectors)
+    cost = item.cost
     served = dims.batch * dims.m / item.passes
-    counts = pim.units.counts(item.cost, item.number, item.element_bytes, served)
-    executed = item.cost.read_bytes // item.element_bytes * dims.batch * dims.m
-    amounts = {
-        key: executed if key[1] == "mac" else item.passes * count for key, count in counts.items()
-    }
+    counts = pim.units.counts(cost, item.number, item.element_bytes, served)
     left, out = cascade.tensor(dims.lhs).format, cascade.tensor(dims.out).format
     homes = context.placement.homes
     reads = out.bytes(dims.batch * dims.m * dims.n)
@@ -102,23 +109,8 @@ def product_phases(
             reads += left.bytes(dims.batch * dims.m * dims.k)
         if homes.get(dims.out, machine.outermost) == machine.outermost:
             writes = out.bytes(dims.batch * dims.m * dims.n)
-    cost = _with_vectors(pim, item.cost, held, left.bytes(dims.k))
-    phases = unit_phases(pim, name, cost, item.passes, {name: amounts})
+    phases = unit_phases(pim, name, cost, 1, {name: counts})
     return list(joined([*phases, move_phase(pim, f"{name} results", name, reads, writes)]))
-
-
-def _with_vectors(pim: PimMachine, cost: PimCost, held: int, vector_bytes: int) -> PimCost:
-    """Return the cost of a pass with several vectors: each is moved, the matrix is read once.
-
-    With two buffers on the logic die, further vectors come in while the units multiply.
-    """
-    more = (held - 1) * cost.vector_ps
-    if pim.units.units.buffers == "die":
-        stacks = pim.units.units.stacks
-        rate = pim.memory.bandwidth_bytes_per_s("read") / stacks
-        sent = (held - 1) * vector_bytes / rate * PS_PER_S
-        more = max(0, round(sent) - cost.stream_ps - cost.rows_ps)
-    return replace(cost, time_ps=cost.time_ps + more, vector_ps=cost.vector_ps + more)
 
 
 def products_mapping(
@@ -140,7 +132,7 @@ def products_mapping(
             return item
         own = product_phases(pim, cascade, item, context)
         phases += own
-        work = einsum.macs(), item.passes * item.cost.useful_bytes
+        work = einsum.macs(), item.cost.useful_bytes
         uses.append(operator_use(pim, einsum.name, item.number, own, work))
         notes += product_notes(pim, item)
         shape: dict[str, Json] = {
@@ -148,7 +140,8 @@ def products_mapping(
             "rows": item.dims.n,
             "inner": item.dims.k,
             "passes": item.passes,
-            "time_ps": item.cost.time_ps,
+            "batch": min(item.dims.m, pim.units.vectors),
+            "time_ps": item.parts[0][0].time_ps,
         }
         shapes.append(shape)
     behind = behind_products(pim.machine, cascade, options)
@@ -176,7 +169,7 @@ def product_notes(pim: PimMachine, item: Product) -> list[str]:
             f"({item.dims.n} x {item.dims.k} over all banks)"
         )
     if item.passes > item.dims.batch:
-        vectors = pim.units.units.vectors
+        vectors = pim.units.vectors
         found.append(
             f"weights in memory are read once for each {vectors} vectors"
             if vectors > 1

@@ -18,31 +18,26 @@ if TYPE_CHECKING:
     from workloads import Cascade
 
 
-def cache_write(pim: PimMachine, cascade: Cascade, problem: AttentionProblem) -> Phase | None:
+def cache_write(
+    pim: PimMachine, cascade: Cascade, problem: AttentionProblem, rows_ps: int = 0
+) -> Phase | None:
     """Return the writing of new keys and values, beyond what their bytes took already.
 
-    Notes
-    -----
-    A channel opens a row for each new key, and one for each new value or, where values lie channel
-    by channel, one for each of its elements; tokens of a prompt that share a row open it once.
+    Parameters
+    ----------
+    pim, cascade, problem
+        What is written where.
+    rows_ps
+        Time of the commands that write them, rows opened and closed included; 0: their bytes fill
+        rows.
     """
     einsum = problem.scores
-    device, write = pim.units.device, pim.units.units.write
     new = extent(cascade, einsum, "p")
-    size = problem.key.format
-    row_bytes = device.columns * device.standard.burst_bytes
-    rows = -(-size.bytes(new * problem.depth) // row_bytes)
-    if write.values == "channel-major":
-        rows += problem.depth * -(-size.bytes(new) // row_bytes)
-    else:
-        rows += -(-size.bytes(new * problem.depth) // row_bytes)
-    items = -(-problem.groups // (device.stacks * device.channels))
-    opened_ps = -(-items * rows // write.parallel_rows) * pim.units.row_cycle_ps()
-    num_bytes = 2 * size.bytes(problem.groups * new * problem.depth)
+    num_bytes = 2 * problem.key.format.bytes(problem.groups * new * problem.depth)
     store = service_work(pim.memory, "write", {"bytes": num_bytes}, ANY_FORMAT)
     tally = Tally()
     if pim.link is None:
-        beyond = opened_ps - store.latency_ps
+        beyond = rows_ps - store.latency_ps
         if beyond <= 0:
             return None
         tally.busy_ps[pim.units.name] = beyond
@@ -51,10 +46,10 @@ def cache_write(pim: PimMachine, cascade: Cascade, problem: AttentionProblem) ->
     tally.add(einsum, store, 1)
     tally.add(einsum, sent, 1)
     slow: Work = max(store, sent, key=lambda work: work.latency_ps)
-    if opened_ps > slow.latency_ps:
-        tally.busy_ps[pim.units.name] = opened_ps
-        text = pim.units.time_expr(opened_ps)
-        return Phase("cache write", opened_ps, "activation", tally, text)
+    if rows_ps > slow.latency_ps:
+        tally.busy_ps[pim.units.name] = rows_ps
+        text = pim.units.time_expr(rows_ps)
+        return Phase("cache write", rows_ps, "activation", tally, text)
     return Phase("cache write", slow.latency_ps, "bandwidth", tally, slow.latency_expr)
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from archsim.components.pim_cost import BUDGET, PimCost
+from archsim.components.pim_cost import BUDGET, PimCost, items_of
 from archsim.mapping import Infeasible
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 Deal = Literal["longest-first", "round-robin"]
 """How heads get to channels: each to the least loaded, or in turn."""
-
-LINE = "is_line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +96,13 @@ def batch_cost(
     places = device.channels * device.stacks
     pairs: list[tuple[Attention, PimCost]] = []
     for part in parts:
-        found = cost_of(replace(part, heads=2 * places, kv_heads=2 * places, requests=1))
+        vectors = min(part.share, device.unit.vectors)
+        whole = {"heads": 2 * places * vectors, "kv_heads": 2 * places, "requests": 1}
+        found = cost_of(replace(part, **whole))
         if isinstance(found, Infeasible):
             return found
         pairs.append((part, found))
-    counts = [part.heads * part.requests for part, _ in pairs]
+    counts = [items_of(device, part) for part, _ in pairs]
     each = [(cost.time_ps + cost.due_ps) / 2 for _, cost in pairs]
     loads = dealt(list(zip(each, counts, strict=True)), places, deal)
     time_ps = round(max(loads))
@@ -126,7 +126,7 @@ def batch_cost(
         vector_ps=0,
         due_ps=0,
         read_bytes=total("read_bytes"),
-        useful_bytes=sum(part.macs * part.element_bytes for part in parts),
+        useful_bytes=sum(part.needed_bytes(device.unit.vectors) for part in parts),
         moved_bytes=total("moved_bytes"),
         activate_pj=total("activate_pj"),
         access_pj=total("access_pj"),
@@ -146,13 +146,8 @@ def in_turn(
         found = cost_of(part)
         if isinstance(found, Infeasible):
             return found
-        costs.append(found)
-
-    def total(name: str) -> int:
-        return sum(int(getattr(cost, name)) for cost in costs)
-
-    numbers = {field.name: total(field.name) for field in fields(PimCost) if field.name != LINE}
-    return Batch(PimCost(**numbers, is_line=any(cost.is_line for cost in costs)), 1.0, True)
+        costs.append((found, 1))
+    return Batch(PimCost.total(costs), 1.0, True)
 
 
 def _exact(device: PimDevice, parts: Sequence[Attention]) -> tuple[int, float] | None:
@@ -160,13 +155,15 @@ def _exact(device: PimDevice, parts: Sequence[Attention]) -> tuple[int, float] |
     from archsim.pim.batch import run_batch
 
     first = parts[0]
+    if min(first.share, device.unit.vectors) > 1:
+        return None
     lanes = device.split_inner * device.lanes(first.element_bytes)
     inner = 2 * -(-first.head_size // lanes)
     macs = sum(
         part.heads * part.requests * inner * -(-part.tokens // device.units_per_channel)
         for part in parts
     )
-    if device.config.mapping != "attacc" or macs > BUDGET * device.channels * device.stacks // 4:
+    if device.config.mapping != "attacc" or macs > BUDGET * device.channels:
         return None
     lengths = Counter({part.tokens: 0 for part in parts})
     for part in parts:

@@ -8,8 +8,8 @@ refreshes that an operation met is told apart (:attr:`PimCost.due_ps`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from archsim.pim.device import PimDevice
     from archsim.pim.operations import Attention, Operation
 
-BUDGET: Final = 16384
+BUDGET: Final = 1 << 18
 """Most MAC commands of a channel that are simulated; longer operations are continued as a line."""
 
 PROBE_GROUPS: Final = 120
@@ -81,6 +81,16 @@ class PimCost:
         numbers = {key: int(value) for key, value in data.items() if isinstance(value, int)}
         line = bool(numbers.pop("is_line"))
         return cls(**numbers, is_line=line)
+
+    @classmethod
+    def total(cls, parts: Sequence[tuple[PimCost, int]]) -> PimCost:
+        """Return operations one after the other, each so often, as one."""
+        numbers = {
+            field.name: sum(times * int(getattr(cost, field.name)) for cost, times in parts)
+            for field in fields(cls)
+            if field.name != "is_line"
+        }
+        return cls(**numbers, is_line=any(cost.is_line for cost, _ in parts))
 
     @property
     def rows_ps(self) -> int:
@@ -176,7 +186,7 @@ def operation_cost(device: PimDevice, operation: Operation) -> PimCost | Infeasi
         vector_ps=vector_ps,
         due_ps=max(0, round(raw.plain_ps * stretch) - time_ps),
         read_bytes=round(raw.read_bytes),
-        useful_bytes=operation.macs * operation.element_bytes,
+        useful_bytes=operation.needed_bytes(device.unit.vectors),
         moved_bytes=round(moved * device.stacks),
         activate_pj=round(raw.energy_j.get("activate", 0.0) * PICO),
         access_pj=round(raw.energy_j.get("access", 0.0) * PICO),
@@ -216,10 +226,17 @@ def _raw(device: PimDevice, plain: PimDevice, operation: Operation) -> tuple[boo
     )
 
 
+def items_of(device: PimDevice, operation: Attention) -> int:
+    """Return how many key-value heads channels take, each once for the queries served at once."""
+    vectors = min(operation.share, device.unit.vectors)
+    return operation.kv_heads * operation.requests * _up(operation.share, vectors)
+
+
 def _turns(device: PimDevice, plain: PimDevice, operation: Attention) -> tuple[bool, _Raw]:
     """Continue an attention over the pairs of heads that a channel has one after another."""
     across = device.stacks * device.channels
-    heads = operation.heads * operation.requests
+    vectors = min(operation.share, device.unit.vectors)
+    heads = items_of(device, operation)
     turns = _up(heads, across)
     odd = turns % 2
     inner = 2 * _columns(device, operation.head_size, operation.element_bytes)
@@ -227,7 +244,7 @@ def _turns(device: PimDevice, plain: PimDevice, operation: Attention) -> tuple[b
 
     def at(pairs: int) -> _Raw:
         number = (2 * pairs - odd) * across
-        some = replace(operation, heads=number, kv_heads=number, requests=1)
+        some = replace(operation, heads=vectors * number, kv_heads=number, requests=1)
         return _tokens(device, plain, some)[1]
 
     exact, raw = _continued(at, lambda: _tokens(device, plain, operation), _up(turns, 2), pair)
@@ -239,7 +256,7 @@ def _turns(device: PimDevice, plain: PimDevice, operation: Attention) -> tuple[b
 def _tokens(device: PimDevice, plain: PimDevice, operation: Attention) -> tuple[bool, _Raw]:
     """Continue an attention over its tokens if even few heads are too long."""
     inner = 2 * _columns(device, operation.head_size, operation.element_bytes)
-    turns = _up(operation.heads * operation.requests, device.stacks * device.channels)
+    turns = _up(items_of(device, operation), device.stacks * device.channels)
     step = device.units_per_channel * BLOCK
     rest = operation.tokens % step
     return _continued(

@@ -60,15 +60,6 @@ class PimHomes(ConfigModel):
     """Language-model head."""
 
 
-class CacheWrites(ConfigModel):
-    """How new keys and values get into the banks."""
-
-    values: Literal["token-major", "channel-major"] = "token-major"
-    """``channel-major``: elements of a token's value lie in as many rows as there are elements."""
-    parallel_rows: PositiveInt = 1
-    """Rows of a channel that are opened for writing at the same time."""
-
-
 class PimUnits(Component):
     """Configuration of the multiply-accumulate units in a memory."""
 
@@ -79,11 +70,6 @@ class PimUnits(Component):
     """Component whose banks the units read."""
     stacks: PositiveInt
     """Stacks or packages of that device."""
-    vectors: PositiveInt = 1
-    """Vectors that are multiplied with a column that was read once."""
-    buffers: Literal["channel", "die"] = "channel"
-    """Where further vectors wait: in buffers of each channel, which its commands fill one by one,
-    or in two on the logic die, filled through the memory's interface while units multiply."""
     timings: dict[str, PositiveInt] = Field(default_factory=dict)
     """Distances of the device to replace, in cycles."""
     softmax: Literal["stack", "vector"] = "stack"
@@ -96,8 +82,6 @@ class PimUnits(Component):
     """Mapper of the processor for each class (``gemm``, ``attention``); empty: there is none."""
     homes: PimHomes = PimHomes()
     """Where each part of a model is computed."""
-    write: CacheWrites = CacheWrites()
-    """How new keys and values get into the banks."""
 
     def bind(self, context: BindContext) -> BoundPimUnits:
         """Attach the units to a machine."""
@@ -123,7 +107,6 @@ class PimUnits(Component):
                 hint=nearest(self.device, known),
             )
         return BoundPimUnits(context, self)
-
 
     def _check_sides(self, context: BindContext) -> None:
         """Refuse homes on a processor that there is not, and mappers that there are not."""
@@ -191,6 +174,11 @@ class BoundPimUnits(BoundComponent):
         return ("fp32", "bf16", "fp16", "fp8", "int8")
 
     @property
+    def vectors(self) -> int:
+        """Vectors that a column serves which was read once."""
+        return self.device.unit.vectors
+
+    @property
     def has_processor(self) -> bool:
         """Whether the machine has a processor that can take products instead."""
         return bool(self.units.xpu)
@@ -212,7 +200,7 @@ class BoundPimUnits(BoundComponent):
     def peak_macs_per_s(self, format: str) -> float:
         """Return the peak rate of multiply-accumulates in a number format, 1/s."""
         bits = parse_format(base_format(format)).bits
-        return self.peak_read_bytes_per_s() * BITS / bits * self.units.vectors
+        return self.peak_read_bytes_per_s() * BITS / bits * self.vectors
 
     def inner_bytes_per_s(self, memory: str) -> float:
         """Return the bytes that the units read if they stand in a memory, B/s."""
@@ -262,15 +250,38 @@ class BoundPimUnits(BoundComponent):
                 cache.put(key, cast("Json", asdict(found)))
         if isinstance(found, Infeasible):
             return found
-        return replace(found, useful_bytes=operation.macs * operation.element_bytes)
+        return replace(found, useful_bytes=operation.needed_bytes(self.vectors))
 
     def gemv(
-        self, rows: int, inner: int, element_bytes: int, cache: MappingCache | None = None
+        self,
+        rows: int,
+        inner: int,
+        element_bytes: int,
+        batch: int = 1,
+        cache: MappingCache | None = None,
     ) -> PimCost | Infeasible:
-        """Return what a matrix times a vector costs; see :meth:`cost`."""
+        """Return what a matrix times one vector, or a few, costs; see :meth:`cost`."""
         from archsim.pim.operations import Gemv
 
-        return self.cost(Gemv(rows, inner, element_bytes), cache)
+        return self.cost(Gemv(rows, inner, element_bytes, batch), cache)
+
+    def cache_write(
+        self,
+        shape: Mapping[str, int],
+        cache: MappingCache | None = None,
+    ) -> PimCost | Infeasible:
+        """Return what writing one new token of each request into the cache costs.
+
+        Parameters
+        ----------
+        shape
+            ``tokens`` already there, ``head_size``, ``kv_heads``, ``requests``, ``element_bytes``.
+        cache
+            Where costs are kept.
+        """
+        from archsim.pim.operations import KvWrite
+
+        return self.cost(KvWrite(**shape), cache)
 
     def attention(
         self,
@@ -298,16 +309,14 @@ class BoundPimUnits(BoundComponent):
         parts
             (tokens, requests) of each group of equal requests.
         shape
-            ``head_size``, ``heads`` and ``element_bytes``.
+            ``head_size``, ``heads``, ``kv_heads`` and ``element_bytes``.
         cache
             Where costs are kept.
         """
         from archsim.pim.operations import Attention
 
-        heads = shape["heads"]
         operations = [
-            Attention(tokens, shape["head_size"], heads, heads, number, shape["element_bytes"])
-            for tokens, number in parts
+            Attention(tokens=tokens, requests=number, **shape) for tokens, number in parts
         ]
 
         def alone(operation: Attention) -> PimCost | Infeasible:
@@ -328,8 +337,8 @@ class BoundPimUnits(BoundComponent):
         Parameters
         ----------
         action
-            ``gemv`` (``rows``, ``inner``) or ``attention`` (``tokens``, ``head_size``, ``heads``,
-            ``kv_heads``, ``requests``).
+            ``gemv`` (``rows``, ``inner``, ``batch``) or ``attention`` (``tokens``, ``head_size``,
+            ``heads``, ``kv_heads``, ``requests``).
         shape
             Extents of the operation.
         format
@@ -345,7 +354,8 @@ class BoundPimUnits(BoundComponent):
         if isinstance(size, Infeasible):
             raise ConfigError(size.detail, path=self.context.prefix, given=format)
         if action == "gemv":
-            found = self.gemv(self._extent(shape, "rows"), self._extent(shape, "inner"), size)
+            rows, inner = self._extent(shape, "rows"), self._extent(shape, "inner")
+            found = self.gemv(rows, inner, size, self._extent(shape, "batch", 1))
         else:
             heads = self._extent(shape, "heads")
             found = self.attention(
@@ -379,7 +389,7 @@ class BoundPimUnits(BoundComponent):
         """
         own = {key.partition(".")[0] for key in self.config.energy_j}
         spent = {
-            "mac": round(cost.compute_pj * vectors),
+            "mac": cost.compute_pj,
             "read": cost.access_pj,
             "transfer": cost.move_pj,
         }
@@ -393,11 +403,6 @@ class BoundPimUnits(BoundComponent):
             ),
         }
         return {key: count for key, count in found.items() if count}
-
-    def row_cycle_ps(self) -> int:
-        """Return the time from one activation of a bank to the next, ps."""
-        standard = self.device.standard
-        return self.scaled_ps(standard.time_ps(standard.timings["nRC"]))
 
     def energy_pj(self, action: str, format: str = ANY_FORMAT) -> float:
         """Return the energy of an action, pJ.

@@ -15,13 +15,15 @@ from archsim.machine import load_hardware
 from archsim.mapping import Infeasible, MemoryCache
 from archsim.pim.batch import run_batch
 from archsim.pim.device import load_device
-from archsim.pim.operations import Attention, Gemv, run_operation
+from archsim.pim.operations import Attention, Gemv, KvWrite, run_operation
 
 OPERATIONS = (
     Gemv(1000, 1536),
     Gemv(24 * 1024, 4096),
     Attention(300, 128, 96, 96, 4),
     Attention(1025, 64, 32, 8, 2),
+    Gemv(3000, 4096, 2, 5),
+    KvWrite(700, 128, 12, 3),
 )
 
 DYNAMIC = ("activate", "access", "compute", "move")
@@ -41,7 +43,7 @@ def units_of(name, *overrides):
     return found[0]
 
 
-@pytest.mark.parametrize("name", ["attacc-bank", "duplex", "generic-pim", "aim", "neupims"])
+@pytest.mark.parametrize("name", ["attacc-bank", "duplex", "hbm-pim", "aim", "neupims"])
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 def test_a_run_and_a_single_operation_agree(name, operation):
     units = units_of(name)
@@ -123,7 +125,7 @@ def test_units_read_the_matrix_at_least_once_and_no_faster_than_their_peak(name,
 def test_requests_of_different_lengths_take_what_pim_batch_takes(name):
     units = units_of(name)
     alone = load_device(units.units.device, (f"hardware.stacks={units.units.stacks}",))
-    shape = {"head_size": 128, "heads": 12, "element_bytes": 2}
+    shape = {"head_size": 128, "heads": 12, "kv_heads": 12, "element_bytes": 2}
     parts = [(1500, 1), (900, 3), (200, 9)]
     lengths = [tokens for tokens, number in parts for _ in range(number)]
     found = units.batch(parts, shape, MemoryCache())
@@ -135,7 +137,7 @@ def test_requests_of_different_lengths_take_what_pim_batch_takes(name):
 
 def test_large_batches_are_dealt_by_the_time_of_heads(monkeypatch):
     units = units_of("attacc-bank")
-    shape = {"head_size": 128, "heads": 12, "element_bytes": 2}
+    shape = {"head_size": 128, "heads": 12, "kv_heads": 12, "element_bytes": 2}
     parts = [(1500, 4), (900, 16), (200, 40)]
     exact = units.batch(parts, shape, None)
     monkeypatch.setattr(pim_batch, "BUDGET", 1)

@@ -330,4 +330,4 @@ def test_infeasible_is_what_the_mapper_returns_too():
     fragment = next(f for f in cut(stage.cascade) if f.mapper_class == "attention")
     found = PimAttentionMapper().map(fragment.cascade, machine, {}, context_of(machine))
     assert isinstance(found, Infeasible)
-    assert "attention" in found.resource
+    assert (found.resource, found.need) == ("lanes", 1)
