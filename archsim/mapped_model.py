@@ -235,6 +235,8 @@ class ModelMapper:
         Rung of the run, and whether tiles may stand in where a mapping has no closed form.
     pieces
         Fragments mapped so far, by content: passes of one run share most of them.
+    cuts
+        Fragments of each cascade cut so far.
     """
 
     machine: Machine
@@ -247,6 +249,7 @@ class ModelMapper:
     mapper_options: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     fidelity: str = "tile"
     fallback: bool = False
+    cuts: dict[int, tuple[Cascade, tuple[Fragment, ...]]] = field(default_factory=dict)
 
     def map(self, workload: Workload) -> MappedPass | Infeasible:
         """Map one pass: every choice of residency is tried, the fastest is kept.
@@ -286,19 +289,28 @@ class ModelMapper:
         return shortage
 
     def _cut(self, cascade: Cascade) -> tuple[Fragment, ...]:
-        """Cut a stage, with the blocks that mappers of products and of attention take whole."""
+        """Cut a stage, with the blocks that mappers of products and of attention take whole.
+
+        Steps of a decode share the cascades of their outer stages, which are cut once.
+        """
+        known = self.cuts.get(id(cascade))
+        if known is not None:
+            return known[1]
         siblings = bool(getattr(self.mappers.get(GEMM), "siblings", False))
         blocks = {
             name: mapper.blocks(cascade)
             for name, mapper in self.mappers.items()
             if isinstance(mapper, BlockMapper)
         }
-        return cut(
+        made = cut(
             cascade,
             blocks.get(GEMM, ()),
             siblings=siblings,
             attentions=blocks.get(ATTENTION, ()),
         )
+        # The cascade is kept beside its parts, so that its number stays its own.
+        self.cuts[id(cascade)] = (cascade, made)
+        return made
 
     def _key(self, workload: Workload) -> str:
         """Return the key under which the best residency of a pass is kept."""
