@@ -21,7 +21,7 @@ from archsim.pim import kernel_layout as at
 from archsim.pim.kernel_device import Grid
 from archsim.pim.kernel_feed import feed
 from archsim.pim.kernel_fenced import serve_fenced
-from archsim.pim.kernel_fold import fold
+from archsim.pim.kernel_fold import fold_run, fold_turns
 from archsim.pim.kernel_queue import serve
 from archsim.pim.kernel_refresh import turn_refresh
 
@@ -90,17 +90,19 @@ def drive(
     memory, cursor, log
         Fresh state of each class of channels and of the stream, and room for the log; changed.
     kept, kept_cursor
-        Room for a copy of memory and cursor.
+        Room for two copies of memory and cursor.
     """
     event = 1
     misses = 0
     clock = 0
-    kept_cursor[_AT_RUN] = _NONE
+    kept_cursor[0, _AT_RUN] = _NONE
+    kept_cursor[1, _AT_RUN] = _NONE
     while True:
         fresh = feed(table, memory, cursor, runs, places, clock + 1)
         if table[_FOLDING] and cursor[_AT_RUN] < len(runs):
             cursor[_CLOCK] = clock
-            misses = fold(table, memory, cursor, runs, places, kept, kept_cursor, misses)
+            misses = fold_run(table, memory, cursor, runs, kept[0], kept_cursor[0], misses)
+            fold_turns(table, memory, cursor, runs, kept[1], kept_cursor[1])
             event += cursor[_CLOCK] - clock
             clock = cursor[_CLOCK]
         clock = clock + 1 if fresh else max(clock + 1, min(event, cursor[_NEXT_REFRESH]))

@@ -114,11 +114,13 @@ def enter(table: Grid, memory: Grid, channel: int, entry: int, sign: int) -> Non
 
 
 @compiled_lean
-def judge_all(table: Grid, memory: Grid, channel: int) -> None:
-    """Look at every entry again after rows or the mode changed."""
+def judge_all(table: Grid, memory: Grid, channel: int, key: int) -> None:
+    """Look at entries of a row-state key (none: all) again after rows or the mode changed."""
     begin = memory[channel, _BEGIN]
     for slot in range(begin, begin + memory[channel, _LENGTH_NOW]):
         entry = _QUEUE + slot * _ENTRY
+        if key != _NONE and memory[channel, entry + _Q_KEY] != key:
+            continue
         enter(table, memory, channel, entry, -1)
         judge(table, memory, channel, entry)
         enter(table, memory, channel, entry, 1)
@@ -143,7 +145,13 @@ def ready_at(table: Grid, memory: Grid, channel: int, entry: int) -> int:
     """Return the first tick at which the distances allow what an entry needs."""
     command = memory[channel, entry + _Q_NEED]
     first: int = memory[channel, _READY + command]
-    for level in range(1, table[_FACTS + command * _FACT_COLUMNS + _SCOPE] + 1):
+    facts = _FACTS + command * _FACT_COLUMNS
+    if table[facts + _PARTS] == 1:
+        for node_at in range(entry + _Q_NODE, entry + _Q_NODE + table[facts + _SCOPE]):
+            line = _READY + memory[channel, node_at] * _MAX_COMMANDS
+            first = max(first, memory[channel, line + command])
+        return first
+    for level in range(1, table[facts + _SCOPE] + 1):
         node = node_of(table, memory, channel, entry, level, command)
         first = max(first, memory[channel, _READY + node * _MAX_COMMANDS + command])
     return first
@@ -235,14 +243,17 @@ def issue(
     key = memory[channel, entry + _Q_KEY]
     if command == table[_SWITCH]:
         memory[channel, _MODE_NOW] = 1 - memory[channel, _MODE_NOW]
+        key = _NONE
     elif table[facts + _IS_OPENING]:
         memory[channel, _OPEN_ROWS + key] = memory[channel, entry + _Q_ROW]
         memory[channel, _OPEN_PARTS + key] += 1
         own = _FACTS + memory[channel, entry + _Q_COMMAND] * _FACT_COLUMNS
         memory[channel, _CLOSERS + key] = table[own + _CLOSES_WITH]
     elif table[facts + _IS_CLOSING]:
-        close(table, memory, channel, _NONE if command == table[_PRECHARGE_ALL] else key)
+        if command == table[_PRECHARGE_ALL]:
+            key = _NONE
+        close(table, memory, channel, key)
     else:
         return command
-    judge_all(table, memory, channel)
+    judge_all(table, memory, channel, key)
     return command

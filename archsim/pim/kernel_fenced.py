@@ -94,7 +94,7 @@ def _close_unwanted(
             node = table[places + level - 1]
             raise_ready(table, memory, channel, node, level, command, clock)
         close(table, memory, channel, key)
-        judge_all(table, memory, channel)
+        judge_all(table, memory, channel, key)
         return True, clock + 1
     return False, event
 

@@ -11,12 +11,15 @@ from archsim.gpu.compiling import compiled_lean
 from archsim.pim import kernel_layout as at
 from archsim.pim.kernel_device import Grid
 
+_ALIKE = at.ALIKE
 _ARMED = at.ARMED
 _AT_CHANNEL = at.AT_CHANNEL
 _AT_INDEX = at.AT_INDEX
 _AT_RUN = at.AT_RUN
 _BARRIER = at.BARRIER
+_BACK = at.BACK
 _BEGIN = at.BEGIN
+_BLOCKED = at.BLOCKED
 _CHANNELS = at.CHANNELS
 _CLOCK = at.CLOCK
 _COLUMNS = at.COLUMNS
@@ -30,7 +33,6 @@ _GATE = at.GATE
 _HINT = at.HINT
 _HISTORY = at.HISTORY
 _HORIZON = at.HORIZON
-_KEY = at.KEY
 _KEYS = at.KEYS
 _LENGTH = at.LENGTH
 _LENGTH_NOW = at.LENGTH_NOW
@@ -46,7 +48,6 @@ _NUM_NODES = at.NUM_NODES
 _NUM_WINDOWS = at.NUM_WINDOWS
 _OPEN_PARTS = at.OPEN_PARTS
 _OPEN_ROWS = at.OPEN_ROWS
-_PATTERN = at.PATTERN
 _PERIOD = at.PERIOD
 _QUEUE = at.QUEUE
 _Q_COMMAND = at.Q_COMMAND
@@ -56,6 +57,7 @@ _Q_NEED = at.Q_NEED
 _Q_NODE = at.Q_NODE
 _Q_ROW = at.Q_ROW
 _READY = at.READY
+_ROWS_ON = at.ROWS_ON
 _START = at.START
 
 
@@ -132,26 +134,13 @@ def _entries_alike(table: Grid, memory: Grid, kept: Grid, channel: int, rows: in
 
 
 @compiled_lean
-def _rows_alike(
-    table: Grid,
-    memory: Grid,
-    kept: Grid,
-    channel: int,
-    offset: int,
-    last: int,
-    places: Grid,
-    rows: int,
-) -> bool:
-    """Whether open rows of some places moved on, and all others stayed."""
+def _rows_alike(table: Grid, memory: Grid, kept: Grid, channel: int, rows: int) -> bool:
+    """Whether all open rows moved on by some."""
     for key in range(table[_KEYS]):
         now, then = memory[channel, _OPEN_ROWS + key], kept[channel, _OPEN_ROWS + key]
         if memory[channel, _OPEN_PARTS + key] != kept[channel, _OPEN_PARTS + key]:
             return False
-        moved = 0
-        for place in range(offset, last):
-            if places[place, _KEY] == key:
-                moved = rows
-        if (now == _NONE) != (then == _NONE) or (now != _NONE and now - then != moved):
+        if (now == _NONE) != (then == _NONE) or (now != _NONE and now - then != rows):
             return False
     return True
 
@@ -177,15 +166,9 @@ def _times_alike(
 
 @compiled_lean
 def _is_period(
-    table: Grid,
-    memory: Grid,
-    cursor: Grid,
-    runs: Grid,
-    places: Grid,
-    kept: Grid,
-    kept_cursor: Grid,
+    table: Grid, memory: Grid, cursor: Grid, kept: Grid, kept_cursor: Grid, rows: int
 ) -> bool:
-    """Whether the state is as it was a period ago, but for a shift in time and in rows."""
+    """Whether the state is as it was, but for a shift in time and by some rows."""
     if cursor[_AT_CHANNEL] != kept_cursor[_AT_CHANNEL]:
         return False
     if cursor[_NEXT_REFRESH] != kept_cursor[_NEXT_REFRESH]:
@@ -193,9 +176,8 @@ def _is_period(
     clock, before = cursor[_CLOCK], kept_cursor[_CLOCK]
     if max(cursor[_GATE] - clock, 0) != max(kept_cursor[_GATE] - before, 0):
         return False
-    rows = _rows_of_period(table, cursor, runs)
-    offset = runs[cursor[_AT_RUN], _PATTERN]
-    last = offset + runs[cursor[_AT_RUN], _LENGTH]
+    if cursor[_BLOCKED] != kept_cursor[_BLOCKED]:
+        return False
     for channel in range(table[_CHANNELS]):
         if memory[channel, _DUE] or kept[channel, _DUE]:
             return False
@@ -203,7 +185,7 @@ def _is_period(
             return False
         if not _entries_alike(table, memory, kept, channel, rows):
             return False
-        if not _rows_alike(table, memory, kept, channel, offset, last, places, rows):
+        if not _rows_alike(table, memory, kept, channel, rows):
             return False
         if not _times_alike(table, memory, kept, channel, clock, before):
             return False
@@ -228,7 +210,7 @@ def _shift(
             memory[channel, entry + _Q_ROW] += rows
         entry += _ENTRY
     for key in range(_OPEN_ROWS, _OPEN_ROWS + table[_KEYS]):
-        if memory[channel, key] != kept[channel, key]:
+        if memory[channel, key] != _NONE:
             memory[channel, key] += rows
     for node in range(table[_NUM_NODES]):
         line = _READY + node * _MAX_COMMANDS
@@ -247,40 +229,39 @@ def _shift(
 
 @compiled_lean
 def _jump(
-    table: Grid, memory: Grid, cursor: Grid, runs: Grid, kept: Grid, kept_cursor: Grid
-) -> None:
-    """Move on by all whole periods that end before the next refresh."""
+    table: Grid,
+    memory: Grid,
+    cursor: Grid,
+    kept: Grid,
+    kept_cursor: Grid,
+    left: int,
+    rows: int,
+) -> int:
+    """Move time and rows on by whole periods that end before the next refresh; return how many."""
     clock = cursor[_CLOCK]
     ticks = clock - kept_cursor[_CLOCK]
-    times = min(_periods_left(table, cursor, runs), (cursor[_NEXT_REFRESH] - 1 - clock) // ticks)
+    times: int = min(left, (cursor[_NEXT_REFRESH] - 1 - clock) // ticks)
     if times <= 0:
-        return
-    rows = _rows_of_period(table, cursor, runs) * times
+        return 0
     for channel in range(table[_CHANNELS]):
-        _shift(table, memory, kept, channel, times, rows, clock, ticks * times)
+        _shift(table, memory, kept, channel, times, rows * times, clock, ticks * times)
     if cursor[_GATE] > clock:
         cursor[_GATE] += ticks * times
-    cursor[_AT_INDEX] += runs[cursor[_AT_RUN], _PERIOD] * times
-    if cursor[_AT_INDEX] == runs[cursor[_AT_RUN], _COUNT]:
-        cursor[_AT_INDEX] = 0
-        cursor[_AT_RUN] += 1
-        if cursor[_AT_RUN] < len(runs):
-            cursor[_AT_CHANNEL] = runs[cursor[_AT_RUN], _FIRST]
     cursor[_CLOCK] += ticks * times
+    return times
 
 
 @compiled_lean
-def fold(
+def fold_run(
     table: Grid,
     memory: Grid,
     cursor: Grid,
     runs: Grid,
-    places: Grid,
     kept: Grid,
     kept_cursor: Grid,
     misses: int,
 ) -> int:
-    """Jump if a period has come round; return how often none has in a row.
+    """Jump if a period of a run has come round; return how often none has in a row.
 
     After failures the next attempt waits longer, so that runs that never settle cost little.
     """
@@ -291,11 +272,19 @@ def fold(
             return misses
         if kept_cursor[_ARMED]:
             misses += 1
+            rows = _rows_of_period(table, cursor, runs)
             if fed == runs[run, _PERIOD] and _is_period(
-                table, memory, cursor, runs, places, kept, kept_cursor
+                table, memory, cursor, kept, kept_cursor, rows
             ):
-                _jump(table, memory, cursor, runs, kept, kept_cursor)
+                left = _periods_left(table, cursor, runs)
+                times = _jump(table, memory, cursor, kept, kept_cursor, left, rows)
                 misses = 0
+                cursor[_AT_INDEX] += runs[run, _PERIOD] * times
+                if cursor[_AT_INDEX] == runs[run, _COUNT]:
+                    cursor[_AT_INDEX] = 0
+                    cursor[_AT_RUN] += 1
+                    if cursor[_AT_RUN] < len(runs):
+                        cursor[_AT_CHANNEL] = runs[cursor[_AT_RUN], _FIRST]
     else:
         misses = 0
     kept_cursor[_AT_RUN] = cursor[_AT_RUN]
@@ -307,3 +296,37 @@ def fold(
         if turns < 2 or cursor[_AT_INDEX] // period % turns == 0:
             _keep(table, memory, cursor, kept, kept_cursor)
     return misses
+
+
+@compiled_lean
+def fold_turns(
+    table: Grid, memory: Grid, cursor: Grid, runs: Grid, kept: Grid, kept_cursor: Grid
+) -> None:
+    """Jump if a turn of several runs has come round: blocks of MACs, barriers and moves."""
+    run = cursor[_AT_RUN]
+    if run == len(runs):
+        return
+    back = runs[run, _BACK]
+    before = kept_cursor[_AT_RUN]
+    if back and kept_cursor[_ARMED] and run == before + back:
+        if cursor[_AT_INDEX] < kept_cursor[_AT_INDEX]:
+            return
+        if cursor[_AT_INDEX] == kept_cursor[_AT_INDEX] and _is_period(
+            table, memory, cursor, kept, kept_cursor, runs[run, _ROWS_ON]
+        ):
+            left = (runs[run, _ALIKE] - 1) // back
+            rows = runs[run, _ROWS_ON]
+            times = _jump(table, memory, cursor, kept, kept_cursor, left, rows)
+            cursor[_AT_RUN] += back * times
+            run = cursor[_AT_RUN]
+        before = _NONE
+    if before >= 0 and run < before + 4 and kept_cursor[_ARMED]:
+        return
+    kept_cursor[_ARMED] = 0
+    kept_cursor[_AT_RUN] = _NONE
+    ahead = run + 4
+    if ahead < len(runs):
+        for other in range(run + 2, ahead + 1):
+            if runs[other, _BACK] == other - run and runs[other, _ALIKE] > runs[other, _BACK]:
+                _keep(table, memory, cursor, kept, kept_cursor)
+                return

@@ -28,11 +28,16 @@ that nobody before the barrier wants are closed."""
     FIRST,
     LAST,
     PERIOD,
-) = range(10)
+    BACK,
+    ALIKE,
+    ROWS_ON,
+) = range(13)
 """Columns of a run of requests: command, how many, index of the first, its places (offset into the
 table of places and their number), how often each place is taken before the next, row of index 0,
-channels (the first, one past the last), requests after which the run repeats itself."""
-WIDTH: Final = 10
+channels (the first, one past the last), requests after which the run repeats itself; runs back to
+one that it is like, how many runs from here on are like those as far back, and by how many rows
+these go on."""
+WIDTH: Final = 13
 """Columns of a run of requests."""
 
 KEY: Final = 0

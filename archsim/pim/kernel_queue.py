@@ -68,6 +68,9 @@ def select(table: Grid, memory: Grid, channel: int, clock: int) -> int:
     entry = _QUEUE + memory[channel, _BEGIN] * _ENTRY
     if memory[channel, entry + _Q_COMMAND] == _BARRIER:
         return 0
+    event = ready_at(table, memory, channel, entry)
+    if event <= clock:
+        return 0
     bound = _FAR
     for command in range(table[_COMMANDS]):
         if memory[channel, _NEEDS + command]:
@@ -75,9 +78,6 @@ def select(table: Grid, memory: Grid, channel: int, clock: int) -> int:
     if bound > clock:
         memory[channel, _HINT] = bound
         return _NONE
-    event = ready_at(table, memory, channel, entry)
-    if event <= clock:
-        return 0
     memory[channel, _HINT] = event
     if table[_POLICY] == _IN_ORDER:
         return _NONE
@@ -94,14 +94,17 @@ def select(table: Grid, memory: Grid, channel: int, clock: int) -> int:
         facts = _FACTS + need * _FACT_COLUMNS
         if behind and not (table[facts + _IS_OPENING] or table[facts + _IS_CLOSING]):
             continue
-        first = ready_at(table, memory, channel, entry)
+        first = memory[channel, _READY + need]
         if first > clock:
             event = min(event, first)
-        elif (
-            memory[channel, entry + _Q_HIT]
-            or not memory[channel, _HITS + memory[channel, entry + last]]
-        ):
+            continue
+        hits = memory[channel, _HITS + memory[channel, entry + last]]
+        if hits and not memory[channel, entry + _Q_HIT]:
+            continue
+        first = ready_at(table, memory, channel, entry)
+        if first <= clock:
             return place
+        event = min(event, first)
     memory[channel, _HINT] = event
     return _NONE
 

@@ -79,5 +79,5 @@ def turn_refresh(
         memory[channel, _MODE_NOW] = 0
     else:
         close(table, memory, channel, _NONE)
-    judge_all(table, memory, channel)
+    judge_all(table, memory, channel, _NONE)
     return command, True

@@ -107,14 +107,14 @@ def _drive(
 
     log = np.full((log_rows, at.LOG_COLUMNS), at.NONE, np.int64)
     words = int(table[at.HISTORY] + table[at.NUM_WINDOWS] * at.MAX_NODES * at.MAX_WINDOW)
-    memory = np.zeros((2, int(table[at.CHANNELS]), words), np.int64)
+    memory = np.zeros((3, int(table[at.CHANNELS]), words), np.int64)
     memory[0, :, at.OPEN_ROWS : at.OPEN_ROWS + stream.keys] = at.NONE
     memory[0, :, table[at.HISTORY] :] = -at.HORIZON
-    cursor = np.zeros((2, at.CURSOR), np.int64)
+    cursor = np.zeros((3, at.CURSOR), np.int64)
     cursor[0, at.ROOM] = QUEUES * room
     cursor[0, at.NEXT_REFRESH] = table[at.FIRST_REFRESH] or NEVER
     cursor[0, at.AT_CHANNEL] = runs[0, at.FIRST] if len(runs) else 0
-    ticks = drive(table, memory[0], cursor[0], log, runs, stream.places, memory[1], cursor[1])
+    ticks = drive(table, memory[0], cursor[0], log, runs, stream.places, memory[1:], cursor[1:])
     return int(ticks), memory[0], int(cursor[0, at.LOGGED]), log
 
 

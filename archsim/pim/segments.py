@@ -32,6 +32,8 @@ ORDERS: Mapping[Placement, Order] = {
 """How MACs walk, by where the units stand."""
 
 ALL: int = -1
+MOST_BACK = 4
+"""Runs to a turn that may repeat itself: MACs, a barrier, moves of results and of a vector."""
 
 
 class Place(NamedTuple):
@@ -130,7 +132,7 @@ class Stream:
     Attributes
     ----------
     runs
-        int64[n, 10], see :mod:`archsim.pim.kernel_layout`; channel ranges, not classes.
+        int64[n, 13], see :mod:`archsim.pim.kernel_layout`; channel ranges, not classes.
     places
         int64[k, 5]: places that the runs take.
     num_nodes
@@ -243,7 +245,11 @@ class StreamWriter:
                 lines.append(self._access(segment))
             else:
                 lines.append([at.BARRIER, 1, 0, 0, 1, 1, 0, 0, self._device.channels, 0])
-        runs = np.array([line for line in lines if line[at.COUNT]], np.int64)
+        runs = np.zeros((len(lines), at.WIDTH), np.int64)
+        if lines:
+            runs[:, : at.BACK] = lines
+        runs = runs[runs[:, at.COUNT] > 0]
+        mark_alike(runs, self._device.columns)
         places = np.zeros((max(1, len(self._places)), at.NODES + at.MAX_LEVELS), np.int64)
         for number, place in enumerate(self._places):
             places[number, : len(place)] = place
@@ -345,3 +351,64 @@ class StreamWriter:
             *(self._ids[segment.command], segment.count, segment.column, pattern, 1, 1),
             *(segment.row, 0, segment.channels, 1),
         ]
+
+
+def mark_alike(runs: NDArray[np.int64], columns: int) -> None:
+    """Note which runs are like some before, in the last three columns.
+
+    Parameters
+    ----------
+    runs
+        int64[n, 13]; changed.
+    columns
+        Bursts of a row.
+
+    Notes
+    -----
+    Runs are alike that have the same commands, places and channels, begin at the same column, and
+    lie in the same row or whole rows further; or that lie in one row wherever they begin.
+    """
+    same = [at.COMMAND, at.COUNT, at.PATTERN, at.LENGTH, at.REPEAT, at.ROW_NUMBER, at.FIRST, at.LAST]
+    row = np.maximum(runs[:, at.LENGTH], 1) * columns
+    first = runs[:, at.START] // row
+    last = (runs[:, at.START] + runs[:, at.COUNT] - 1) // row
+    uses_rows = runs[:, at.PERIOD] > 0
+    for back in range(2, MOST_BACK + 1):
+        if len(runs) <= 3 * back:
+            return
+        now, then = runs[back:], runs[:-back]
+        alike = (now[:, same] == then[:, same]).all(axis=1)
+        shift = now[:, at.START] - then[:, at.START]
+        whole = shift % row[back:] == 0
+        within = (first[back:] == last[back:]) & (first[:-back] == last[:-back])
+        within &= first[back:] == first[:-back]
+        alike &= np.where(uses_rows[back:], whole | within, shift == 0)
+        rows = np.where(uses_rows[back:] & whole, shift // row[back:], 0)
+        _mark(runs, back, alike, rows, uses_rows)
+
+
+def _mark(
+    runs: NDArray[np.int64],
+    back: int,
+    alike: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+    uses_rows: NDArray[np.bool_],
+) -> None:
+    """Mark stretches of runs alike, all with the same rows further, that are longer than a turn."""
+    number = back
+    while number < len(runs):
+        if not alike[number - back]:
+            number += 1
+            continue
+        begin = number
+        on = -1
+        while number < len(runs) and alike[number - back]:
+            if uses_rows[number]:
+                if on not in (-1, rows[number - back]):
+                    break
+                on = int(rows[number - back])
+            number += 1
+        if number - begin >= 2 * back and not runs[begin:number, at.BACK].any():
+            runs[begin:number, at.BACK] = back
+            runs[begin:number, at.ALIKE] = np.arange(number - begin, 0, -1)
+            runs[begin:number, at.ROWS_ON] = max(on, 0)
