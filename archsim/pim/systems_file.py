@@ -43,7 +43,7 @@ SYSTEMS: Final = Registry("archsim.systems")
 """Files of systems by name."""
 
 Where = Literal["xpu", "pim", "faster"]
-WhereExperts = Literal["xpu", "pim", "faster", "both"]
+WhereExperts = Literal["xpu", "pim", "faster", "both", "lookup"]
 Picojoules = Annotated[float, Real(0, 1e6)]
 
 
@@ -224,7 +224,8 @@ class HomesConfig(ConfigModel):
     ffn: WhereExperts
     """Dense feed-forward layers; ``both``: weights split so that both finish together."""
     experts: WhereExperts
-    """Experts; ``both``: those with few tokens in memory, the others on the processor."""
+    """Experts; ``lookup``: each where it alone is faster, both sides at once; ``both``: those with
+    few tokens in memory, as many as makes both sides end first."""
     mixed_experts: WhereExperts | None = None
     """Experts of stages with prompts in them; None: as others."""
     expert_split: Literal["tensor", "whole"] = "tensor"
@@ -270,6 +271,8 @@ class SystemConfig(ConfigModel):
     def _check_homes(self) -> SystemConfig:
         homes = self.homes
         uses = {homes.attention, homes.projections, homes.ffn, homes.experts}
+        if homes.ffn == "lookup":
+            raise ValueError("homes.ffn: a dense layer has no experts to look up")
         for name, part in (("xpu", self.xpu), ("pim", self.pim)):
             if part is None and uses - {"pim" if name == "xpu" else "xpu"}:
                 raise ValueError(f"homes name {name} or faster, but there is no {name}")

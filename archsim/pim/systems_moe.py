@@ -87,6 +87,9 @@ def _on_device(
         on_xpu = np.array([sides.xpu_s(read, f) for f in flops])
         if policy == "both":
             seconds, kept = split(in_memory, on_xpu)
+        elif policy == "lookup":
+            kept = int(np.searchsorted(in_memory - on_xpu, 0.0))
+            seconds = max(float(in_memory[:kept].sum()), float(on_xpu[kept:].sum()))
         else:
             kept = kept if in_memory.sum() < on_xpu.sum() else 0
             seconds = float((in_memory if kept else on_xpu).sum())

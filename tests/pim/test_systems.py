@@ -403,3 +403,17 @@ def test_prompts_without_processors_go_token_by_token():
     assert found == pytest.approx(512 * mean, rel=0.01)
     # 4.01 s in CENT's processed results (read), the mean of 128, 256, 384 and 512 tokens.
     assert found == pytest.approx(4.0136, rel=0.05)
+
+
+def test_experts_looked_up_are_slower_than_balanced_ones_and_faster_than_one_side():
+    mixtral = model("mixtral-8x7b")
+    times = {
+        policy: decode(system("duplex", f"homes.experts={policy}"), mixtral, batch, 512).parts_s
+        for batch in (64,)
+        for policy in ("both", "lookup", "faster", "pim", "xpu")
+    }
+    seconds = {policy: parts["experts"] for policy, parts in times.items()}
+    assert seconds["both"] <= seconds["lookup"] <= seconds["faster"]
+    assert seconds["faster"] == min(seconds["pim"], seconds["xpu"])
+    with pytest.raises(ConfigError, match="no experts"):
+        system("duplex", "homes.ffn=lookup")
