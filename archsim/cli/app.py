@@ -289,7 +289,8 @@ def list_(
         str,
         typer.Argument(
             metavar="KIND",
-            help="hardware, memories, models, mappers, components, suites, benches, figures.",
+            help="hardware, memories, models, mappers, components, suites, benches, figures, pim,"
+            " systems.",
         ),
     ],
     as_json: AsJson = False,

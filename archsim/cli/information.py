@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 KINDS: Final = (
     *("hardware", "memories", "models", "mappers", "components", "suites", "benches"),
-    *("figures", "systems"),
+    *("figures", "pim", "systems"),
 )
 
 
@@ -194,6 +194,40 @@ def _figures() -> Listing:
     return _plugins(figures, "figure", "shows", lambda figure: str(getattr(figure, "title", "")))
 
 
+def _pim() -> Listing:
+    from archsim.pim.device import load_device
+    from archsim.pim.operations import peak_bytes_per_s
+    from archsim.registry import pim
+    from archsim.report.layout import quantity
+
+    records: list[dict[str, object]] = []
+    rows = []
+    for name in pim.yaml_names():
+        try:
+            device = load_device(name)
+        except ConfigError as error:
+            records.append({"name": name, "error": str(error)})
+            rows.append([name, "", "", "", "", f"broken: {error}"])
+            continue
+        rate, standard = peak_bytes_per_s(device), device.standard
+        records.append(
+            {
+                "name": name,
+                "family": standard.family,
+                "placement": device.unit.placement,
+                "internal_bytes_per_s": rate,
+                "external_bytes_per_s": standard.peak_bytes_per_s * device.channels,
+                "capacity_bytes": device.stack_bytes,
+                "mark": standard.mark,
+            }
+        )
+        shown, room = quantity(rate, "bandwidth"), quantity(device.stack_bytes, "bytes")
+        channels = str(device.channels)
+        rows.append([name, device.unit.placement, channels, shown, room, standard.mark])
+    columns = ("device", "unit at each", ">channels", ">internal bandwidth", ">capacity", "numbers")
+    return Listing(columns, records, rows, "of one stack or package; MACs without gaps")
+
+
 def _systems() -> Listing:
     from archsim.pim.systems import room
     from archsim.pim.systems_file import SYSTEMS, load_system
@@ -258,5 +292,6 @@ _LISTERS: Final = {
     "suites": _suites,
     "benches": _benches,
     "figures": _figures,
+    "pim": _pim,
     "systems": _systems,
 }

@@ -30,7 +30,11 @@ def render_pim(record: Mapping[str, object]) -> RenderableType:
         ("stored", f"{quantity(stored, 'bytes')} of {quantity(have, 'bytes')}"),
     ]
     if record["energy_j"] is not None:
-        rows.append(("energy", quantity(cast("float", record["energy_j"]), "energy")))
+        energy = cast("float", record["energy_j"])
+        moved = 8 * cast("int", own["useful_bytes"])
+        rows.append(("energy", quantity(energy, "energy")))
+        rows.append(("useful bit", f"{energy / moved * 1e12:.3g} pJ"))
+        rows.append(("power", quantity(cast("float", record["power_w"]), "power")))
     grid = table("command", ">of one stack")
     for name, count in cast("Mapping[str, int]", own["commands"]).items():
         grid.add_row(name, f"{count:,}")
@@ -42,9 +46,9 @@ def render_pim(record: Mapping[str, object]) -> RenderableType:
         grid,
     ]
     if record["energy"] is not None:
-        spent = table("energy for", ">of all stacks")
+        spent = table("energy for", ">of all stacks", ">share")
         component = cast("Mapping[str, Mapping[str, float]]", record["energy"])["component"]
         for name, value in component.items():
-            spent.add_row(name, quantity(value, "energy"))
+            spent.add_row(name, quantity(value, "energy"), percent(value / energy))
         parts += [Text(), spent]
     return Group(*parts, Text(), bullets(cast("list[str]", record["assumptions"])))
