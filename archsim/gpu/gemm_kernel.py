@@ -73,7 +73,7 @@ def _gemm_block(
     rest_time = law[0] + slow * law[6] * waves * min(1.0, 0.25 + part / FILL)
     if split > 1:
         rest_time += slow * law[5] + 8 * batch * rows * columns * split / l2
-    if max(matrix, feed) / found[CLOCK] + rest_time >= found[TIME]:
+    if max(matrix, feed) + rest_time >= found[TIME]:
         return
     active = max(1.0, min(blocks / split, slots) / batch)
     high = min(max(math.sqrt(active * t_columns / t_rows), 1.0), down)
@@ -97,13 +97,15 @@ def _gemm_block(
     rest_time += law[9] * store
     norm = law[7]
     slower = max(matrix, feed)
-    if max(slower / found[CLOCK], memory) + rest_time >= found[TIME]:
+    far = moved * (1 - hit) + written
+    # At the clock of the best so far: what takes no less there and moves no less cannot gain by
+    # another clock.
+    bound = far >= found[DRAM_BYTES] or found[CLOCK] >= 1
+    if bound and max(slower / found[CLOCK], memory) + rest_time >= found[TIME]:
         return
     clocked = slower * (1 + (min(matrix, feed) / slower) ** norm) ** (1 / norm)
-    # At the clock of the best so far: what takes no less there takes no less at its own.
-    if joined(clocked / found[CLOCK], memory, norm) + rest_time >= found[TIME]:
+    if bound and joined(clocked / found[CLOCK], memory, norm) + rest_time >= found[TIME]:
         return
-    far = moved * (1 - hit) + written
     busy = 2 * batch * rows * columns * reduction * law[11] * machine[10] * 1e-12
     share = clock_share(clocked, norm, memory, rest_time, busy, far * machine[6], machine[5])
     time = joined(clocked / share, memory, norm) + rest_time
@@ -140,7 +142,7 @@ def _gemm_best(
     """
     for row in range(m.size):
         found = out[row]
-        found[TIME], found[CLOCK] = 1e30, 1.0
+        found[TIME], found[CLOCK], found[DRAM_BYTES] = 1e30, 1.0, 0.0
         hit = min(1.0, max(0.0, (law[8] + 0.05 - resident[row] / machine[3]) / 0.1))
         written = batch[row] * m[row] * n[row] * sizes[1]
         used = (resident[row] + written) / machine[3]

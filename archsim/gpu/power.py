@@ -26,8 +26,14 @@ V_OFFSET: Final = 0.24
 V_FLOOR: Final = 0.65
 """Lowest voltage over that of the highest clock (estimate)."""
 
-STEPS: Final = 24
-"""Halvings of the interval in which the clock is sought: 6e-8 of the highest clock."""
+LOWEST: Final = 0.05
+"""Lowest clock over the highest one that is looked at."""
+
+PRECISION: Final = 1e-9
+"""Share of the energy to which the limit is met."""
+
+MOST_STEPS: Final = 60
+"""Steps of regula falsi, the end that stays halved (Illinois), at most; six are usual."""
 
 DRAM_PJ_PER_BYTE: Final = {
     **{"hbm2": 45.0, "hbm2e": 42.0, "hbm3": 40.0, "lpddr5": 44.0, "ddr4": 150.0, "ddr5": 110.0},
@@ -64,10 +70,21 @@ def _joined(first: float, second: float, norm: float) -> float:
     most = max(first, second)
     if most <= 0:
         return 0.0
-    return float(most * ((first / most) ** norm + (second / most) ** norm) ** (1 / norm))
+    return float(most * (1 + (min(first, second) / most) ** norm) ** (1 / norm))
 
 
 joined = compiled(_joined)
+
+
+def _left_j(x: float, clocked_s: float, norm: float, memory_s: float, rest_s: float,
+            busy_j: float, memory_j: float, dynamic_w: float) -> float:  # fmt: skip
+    """Return the energy that the limit leaves unused at a clock, J: it falls with the clock."""
+    span = rest_s + joined(clocked_s / x, memory_s, norm)
+    v = max(V_FLOOR, V_OFFSET + (1 - V_OFFSET) * x)
+    return float(dynamic_w * span - busy_j * v * v - memory_j)
+
+
+left_j = compiled(_left_j)
 
 
 def _clock_share(clocked_s: float, norm: float, memory_s: float, rest_s: float, busy_j: float,
@@ -91,18 +108,29 @@ def _clock_share(clocked_s: float, norm: float, memory_s: float, rest_s: float, 
         Power above idle that the cap leaves.
     """
     if dynamic_w <= 0:
-        return 0.05
-    low, high = 0.05, 1.0
-    for step in range(STEPS):
-        x = 1.0 if step == 0 else 0.5 * (low + high)
-        span = rest_s + joined(clocked_s / x, memory_s, norm)
-        v = max(V_FLOOR, V_OFFSET + (1 - V_OFFSET) * x)
-        if busy_j * v * v + memory_j <= dynamic_w * span:
-            if step == 0:
-                return 1.0
-            low = x
+        return LOWEST
+    over = left_j(1.0, clocked_s, norm, memory_s, rest_s, busy_j, memory_j, dynamic_w)
+    if over >= 0:
+        return 1.0
+    # Slow enough: where the clock-bound part alone takes as long as all the energy needs at most.
+    low, high = clocked_s / ((busy_j + memory_j) / dynamic_w - rest_s), 1.0
+    if low <= LOWEST:
+        return LOWEST
+    under = left_j(low, clocked_s, norm, memory_s, rest_s, busy_j, memory_j, dynamic_w)
+    last = 0.0
+    for _ in range(MOST_STEPS):
+        x = float((low * over - high * under) / (over - under))
+        left = left_j(x, clocked_s, norm, memory_s, rest_s, busy_j, memory_j, dynamic_w)
+        if left >= 0:
+            if left <= PRECISION * (busy_j + memory_j):
+                return x
+            low, under = x, left
+            over *= 0.5 if last > 0 else 1.0
+            last = 1.0
         else:
-            high = x
+            high, over = x, left
+            under *= 0.5 if last < 0 else 1.0
+            last = -1.0
     return low
 
 

@@ -51,6 +51,8 @@ def tiles_of(architecture: str) -> NDArray[np.float64]:
         for rows, columns in (WIDE if wide else CLASSIC)
         if rows * columns <= MAX_WIDE_OUTPUTS
     ]
+    # The largest first: where the power cap limits, the first tile is then close to the best one.
+    chosen.sort(key=lambda tile: -tile[0] * tile[1])
     return np.array(chosen, dtype=np.float64)
 
 

@@ -50,7 +50,7 @@ NOTES: Final = (
     " on the same pair of GPUs. No model of size and ranks alone can be within 50 % of both.",
     "Recorded power is a mean of 100 ms readings; loops of kernels below about 0.5 ms were shorter"
     " than that, and the same traffic then reads 170 or 600 W. Above 0.5 ms the power of GEMM,"
-    " decode attention and expert layers on H200 is within 12 %.",
+    " decode attention and expert layers on H200 is within 14 %.",
 )
 
 
