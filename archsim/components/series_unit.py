@@ -11,7 +11,7 @@ from archsim.config.schema import NonNegativeInt, PositiveInt
 
 
 class SeriesUnit(Component):
-    """Configuration of a vector unit whose functions are series (:mod:`.series_laws`)."""
+    """Configuration of a vector unit of adders and multipliers alone."""
 
     kind: Literal["series-unit"] = "series-unit"
     adders: PositiveInt
