@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 MAX_BATCH: Final = 1 << 20
 """Largest batch that is looked for."""
+SCANNED: Final = 2048
+"""Up to this capacity every batch is tried under a limit: time is not monotonic in the batch where
+blocks go to cores in waves. Beyond it the limit is found by halving."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,12 @@ def largest_batch(
     if alone > slo_s:
         need, have = round(alone * PS_PER_S), round(slo_s * PS_PER_S)
         return Infeasible("time between tokens", need, have, "ps", "a single request is slower")
+    if most <= SCANNED:
+        return next(
+            batch
+            for batch in range(most, 0, -1)
+            if decode(system, model, batch, tokens).latency_s <= slo_s
+        )
     low, high = 1, most
     while high - low > 1:
         middle = (low + high) // 2

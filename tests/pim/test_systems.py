@@ -417,3 +417,13 @@ def test_experts_looked_up_are_slower_than_balanced_ones_and_faster_than_one_sid
     assert seconds["faster"] == min(seconds["pim"], seconds["xpu"])
     with pytest.raises(ConfigError, match="no experts"):
         system("duplex", "homes.ffn=lookup")
+
+
+def test_the_largest_batch_under_a_limit_is_found_past_waves():
+    gpt, attacc = model("gpt3-175b"), system("dgx-attacc")
+    slo_s = 0.030
+    found = largest_batch(attacc, gpt, 2048, 128, slo_s)
+    keeps = [decode(attacc, gpt, batch, 2176).latency_s <= slo_s for batch in range(1, 67)]
+    assert found == 1 + max(number for number, kept in enumerate(keeps) if kept)
+    # Somewhere below, waves over cores make a smaller batch slower.
+    assert not all(keeps[:found])
