@@ -44,7 +44,7 @@ FORMAT_FALLBACK: Final = {
     "nvfp4": ("fp8", "16bit"),
     "fp8_block": ("fp8", "16bit"),
     "fp8": ("int8", "16bit"),
-    "int8": ("fp8", "16bit"),
+    "int8": ("16bit", "fp8"),
     "tf32": ("16bit", "fp32"),
     "fp32": ("16bit",),
     "16bit": ("fp32",),
@@ -204,6 +204,7 @@ def choose(
     records: tuple[Record, ...],
     defaults: Mapping[str, float],
     of_library: frozenset[str] = frozenset(),
+    of_format: Mapping[str, float] | None = None,
 ) -> Chosen:
     """Return the nearest constants for a request.
 
@@ -218,6 +219,8 @@ def choose(
     of_library
         Names of the constants that come from the nearest record with the same kind of timing where
         the nearest record has another: a host that waits is in one and not in the other.
+    of_format
+        Constants that the format sets, whatever a record of another format has (energies).
     """
     open_to = [
         record
@@ -228,6 +231,8 @@ def choose(
         return Chosen(Constants(defaults), "default", "no fitted record: starting values")
     part = min(open_to, key=lambda record: (*request.distance(record), record.label))
     values = {name: part.values.get(name, default) for name, default in defaults.items()}
+    if part.format not in (request.format, ANY):
+        values |= of_format or {}
     if request.is_met_by(part):
         if not request.device or request.device in part.gpus:
             return Chosen(Constants(values), "fitted", part.label)

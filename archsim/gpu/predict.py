@@ -282,7 +282,9 @@ def _predictor(
         without=without,
     )
     records = shipped_records()
-    chosen = choose(request, records, family.defaults(form), family.of_library)
+    chosen = choose(
+        request, records, family.defaults(form), family.of_library, family.starts.get(form)
+    )
     power = Request(
         ENERGY_FAMILY,
         device.architecture,

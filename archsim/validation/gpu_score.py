@@ -133,5 +133,11 @@ def constants_for(
 ) -> Chosen:
     """Return the constants of a group, without those fitted to given devices."""
     family = FAMILIES[group.first.family]
-    defaults = family.defaults(format_key(group.first))
-    return choose(request_for(group, without), tuple(records), defaults, family.of_library)
+    form = format_key(group.first)
+    return choose(
+        request_for(group, without),
+        tuple(records),
+        family.defaults(form),
+        family.of_library,
+        family.starts.get(form),
+    )

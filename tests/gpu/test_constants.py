@@ -7,6 +7,7 @@ import pytest
 from archsim.errors import ConfigError
 from archsim.gpu.constants import ANY, HOST, WARP_LEVEL, Record, Request, choose
 from archsim.gpu.device import load_device
+from archsim.gpu.predict import predict
 
 
 def record(architecture, library="", value=0.0, gpus=("x",), **changes):
@@ -87,3 +88,18 @@ def test_a_missing_format_names_the_other_one_of_its_width(gpu, format, instead)
     with pytest.raises(ConfigError, match=f"did you mean '{instead}'"):
         load_device(gpu).matrix_flops_per_s(format)
     assert load_device(gpu).matrix_flops_per_s(instead) > 0
+
+
+def test_a_format_that_nobody_measured_keeps_its_own_energy():
+    wanted = Request("gemm", "hopper", format="int8", prefers_format=True)
+    wide, narrow = record(ANY, value=3.0), record(ANY, value=14.0, format="fp8")
+    found = choose(wanted, (wide, narrow), {"fixed_us": 1.0}, of_format={"energy_pj": 0.5})
+    assert found.values == {"fixed_us": 3.0, "energy_pj": 0.5}
+    found = choose(wanted, (record(ANY, format="int8"),), {"fixed_us": 1.0}, of_format={"e": 0.5})
+    assert "e" not in found.values
+
+
+def test_eight_bit_integers_gain_over_sixteen_bits_where_memory_limits():
+    shape = {"m": 8, "n": 14336, "k": 4096}
+    wide, narrow = (predict("a100-80g-sxm", "gemm", shape, dtype=d) for d in ("bf16", "int8"))
+    assert 0.5 < narrow.time_s / wide.time_s < 0.9
