@@ -42,8 +42,8 @@ NOTES: Final = (
     " keep all three (hardware.controller.refresh_checks=all-levels).",
     "attacc: of two interleaved heads the second reads the values of the first again, as the"
     " published trace generators have it; operations read its own.",
-    "attacc, units on the buffer die: two cycles short wherever a run of MACs changes the row of"
-    " all banks; not explained (a line-by-line port of the published scheduler is short as well).",
+    "attacc: activations of one bank go alone on the command buses, which the recorded runs ask"
+    " for; that the others pair is read.",
     "hbm-pim, gemv: the kernel's commands one by one. Unexplained: 9 to 41 cycles a run, and the"
     " turn-around from reads to writes, whose published value was not read again. The first"
     " refresh is at half an interval, which the recorded runs ask for. Reads without units are a"

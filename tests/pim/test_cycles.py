@@ -106,6 +106,7 @@ def test_not_a_pim_device():
         ("attacc-bank", 2048, 130, 36572),
         ("attacc-bank", 2049, 3, 3930),
         ("attacc-bankgroup", 2049, 3, 13519),
+        ("attacc-buffer", 2049, 3, 36451),
     ],
 )
 def test_fresh_builds_of_the_published_simulator_agree(name, tokens, heads, cycles):
