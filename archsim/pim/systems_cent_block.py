@@ -7,9 +7,10 @@ one device. Everything that is not a product of a matrix crosses the host: one b
 channels of a device, for all blocks on it.
 
 Source: Yufeng98/CENT cent_simulation, TransformerBlock.py (read), and the trace of its fork
-Linus-Wangjz/ALOI c60ab09, Llama.py (read). The recorded runs there (output/GDDR6, b55c79d) have
-these counts of instructions, bursts and modes, and their cycles follow within 0.7 %; they issue no
-refreshes. Of them, :data:`ROWS_BESIDE` and :data:`MODES_BESIDE` are counted, not derived.
+Linus-Wangjz/ALOI c60ab09, Llama.py (read). Two recorded runs there of a block on a device
+(output/GDDR6, b55c79d) have these counts, and their cycles follow within 1.1 %; they issue no
+refreshes. :data:`ROWS_BESIDE`, :data:`MODES_BESIDE` and :data:`ACCUMULATE_TICKS` are from these and
+two more of those runs, which spread values over devices (a flag) and are not followed.
 """
 
 from __future__ import annotations

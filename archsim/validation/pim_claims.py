@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from archsim.validation.suite import Outcome
 
 NOTES = (
-    "nothing is tuned to these numbers but what is marked calibrated; claims that are not"
-    " reproduced, and why:",
+    "calibrated: structure, variant or cases were settled with the number in view, so that it is"
+    " no prediction. Claims that are not reproduced, and why:",
 )
 
 
