@@ -6,9 +6,9 @@ the controller, which it checks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from archsim.dram.checker_banks import Banks
 from archsim.dram.checker_buses import Buses
@@ -16,8 +16,22 @@ from archsim.dram.checker_distances import Bound, Distances
 from archsim.dram.checker_refresh import Obligations, RefreshCheck
 
 if TYPE_CHECKING:
+    from archsim.dram.checker_distances import Fields
+    from archsim.dram.standard import Command as Kind
     from archsim.dram.standard import Standard
     from archsim.dram.traces import Command
+
+
+class BankStates(Protocol):
+    """Open rows of a channel."""
+
+    def problems(self, tick: int, command: Kind, fields: Fields) -> list[tuple[str, str]]:
+        """Return (rule, what is wrong) of a command."""
+        ...
+
+    def record(self, tick: int, command: Kind, fields: Fields) -> None:
+        """Note that a command was issued."""
+        ...
 
 
 class Violation(NamedTuple):
@@ -75,14 +89,21 @@ class ChannelChecker:
         What is kept to.
     refresh
         Which refresh obligation holds.
+    banks
+        Makes what keeps the states of banks.
     """
 
-    def __init__(self, standard: Standard, refresh: RefreshCheck = "none") -> None:
+    def __init__(
+        self,
+        standard: Standard,
+        refresh: RefreshCheck = "none",
+        banks: Callable[[Standard], BankStates] = Banks,
+    ) -> None:
         self.standard = standard
         self._commands = {command.name: command for command in standard.commands}
         self._distances = Distances(standard)
         self._buses = Buses(standard)
-        self._banks = Banks(standard)
+        self._banks = banks(standard)
         self._refresh = Obligations(standard, refresh)
 
     def bounds(self, name: str, fields: tuple[int, ...]) -> list[Bound]:
@@ -139,7 +160,11 @@ class ChannelChecker:
 
 
 def check(
-    standard: Standard, commands: Iterable[Command], *, refresh: RefreshCheck = "none"
+    standard: Standard,
+    commands: Iterable[Command],
+    *,
+    refresh: RefreshCheck = "none",
+    banks: Callable[[Standard], BankStates] = Banks,
 ) -> Report:
     """Check a command trace of any number of channels.
 
@@ -151,6 +176,8 @@ def check(
         In order; the channels may be interleaved.
     refresh
         Which refresh obligation to hold the trace to.
+    banks
+        Makes what keeps the states of a channel's banks.
 
     Notes
     -----
@@ -162,7 +189,7 @@ def check(
     last: dict[int, int] = {}
     for number, item in enumerate(commands, start=1):
         if item.channel not in channels:
-            channels[item.channel] = ChannelChecker(standard, refresh)
+            channels[item.channel] = ChannelChecker(standard, refresh, banks)
         checker = channels[item.channel]
         bounds = checker.bounds(item.name, item.fields)
         for bound in bounds:

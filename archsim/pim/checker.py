@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING
 
-from archsim.dram.checker import Report, Violation
-from archsim.dram.checker_buses import Buses
-from archsim.dram.checker_distances import ALL, Distances, Fields
-from archsim.dram.checker_refresh import Obligations, RefreshCheck
+from archsim.dram.checker import Report
+from archsim.dram.checker import check as check_trace
+from archsim.dram.checker_distances import ALL, Fields
+from archsim.dram.checker_refresh import RefreshCheck
 from archsim.pim.vocabulary import ROW_USERS
 
 if TYPE_CHECKING:
@@ -36,8 +36,9 @@ class Banks:
     standard: Standard
     _open: dict[Fields, int] = field(default_factory=dict)
 
-    def problems(self, command: Kind, fields: Fields) -> list[tuple[str, str]]:
+    def problems(self, tick: int, command: Kind, fields: Fields) -> list[tuple[str, str]]:
         """Return (rule, what is wrong) of a command."""
+        assert tick > 0
         meaning = command.meaning
         level = self.standard.bank_level
         if meaning.opens:
@@ -56,8 +57,9 @@ class Banks:
                 return [("bank state", f"{len(still)} of the banks to refresh are open")]
         return []
 
-    def record(self, command: Kind, fields: Fields) -> None:
+    def record(self, tick: int, command: Kind, fields: Fields) -> None:
         """Note that a command was issued."""
+        assert tick > 0
         for bank in self._below(fields) if command.meaning.opens or command.meaning.closes else ():
             if command.meaning.opens:
                 self._open[bank] = fields[self.standard.bank_level]
@@ -74,41 +76,6 @@ class Banks:
         return list(product(*choices))
 
 
-class _Channel:
-    """What one channel is held to."""
-
-    def __init__(self, standard: Standard, refresh: RefreshCheck) -> None:
-        self._standard = standard
-        self._kinds = {command.name: command for command in standard.commands}
-        self._distances = Distances(standard)
-        self._buses = Buses(standard)
-        self._banks = Banks(standard)
-        self._refresh = Obligations(standard, refresh)
-
-    def take(self, item: Command, report: Report) -> list[tuple[str, str]]:
-        """Check a command and note it."""
-        kind = self._kinds[item.name]
-        found = []
-        for bound in self._distances.bounds(item.name, item.fields):
-            report.comparisons[bound.rule] = report.comparisons.get(bound.rule, 0) + 1
-            if bound.tick == item.clock:
-                report.tight[bound.rule] = report.tight.get(bound.rule, 0) + 1
-            if item.clock < bound.tick:
-                rule = self._standard.constraints[bound.rule].rule
-                found.append((rule, f"legal from tick {bound.tick} on"))
-        found += self._buses.problems(item.clock, kind, item.fields)
-        found += self._banks.problems(kind, item.fields)
-        self._distances.record(item.clock, item.name, item.fields)
-        self._buses.record(item.clock, kind, item.fields)
-        self._banks.record(kind, item.fields)
-        found += [debt[1:] for debt in self._refresh.record(item.clock, kind, item.fields)]
-        return found
-
-    def close(self, tick: int) -> list[tuple[str, str]]:
-        """Return what is owed at the end."""
-        return [debt[1:] for debt in self._refresh.close(tick)]
-
-
 def check(
     standard: Standard, commands: Iterable[Command], *, refresh: RefreshCheck = "all-bank"
 ) -> Report:
@@ -123,19 +90,4 @@ def check(
     refresh
         Which refresh obligation to hold the trace to.
     """
-    report = Report()
-    channels: dict[int, _Channel] = {}
-    last: dict[int, int] = {}
-    for number, item in enumerate(commands, start=1):
-        if item.channel not in channels:
-            channels[item.channel] = _Channel(standard, refresh)
-        found = channels[item.channel].take(item, report)
-        report.violations += [Violation(number, item, *problem) for problem in found]
-        report.num_commands = number
-        last[item.channel] = item.clock
-    for channel, checker in channels.items():
-        report.violations += [
-            Violation(report.num_commands + 1, None, *problem)
-            for problem in checker.close(last[channel])
-        ]
-    return report
+    return check_trace(standard, commands, refresh=refresh, banks=Banks)
