@@ -26,7 +26,7 @@ def render_pim(record: Mapping[str, object]) -> RenderableType:
         ("time", quantity(cast("float", record["latency_s"]), "time")),
         ("cycles", f"{cast('int', own['cycles']):,}"),
         ("bandwidth", f"{bandwidth} useful of {peak}, {percent(share)}"),
-        ("padding", f"{percent(padding)} of the bytes read"),
+        ("padding", f"{percent(padding)} of the bytes moved"),
         ("stored", f"{quantity(stored, 'bytes')} of {quantity(have, 'bytes')}"),
     ]
     if record["energy_j"] is not None:
@@ -49,6 +49,7 @@ def render_pim(record: Mapping[str, object]) -> RenderableType:
         spent = table("energy for", ">of all stacks", ">share")
         component = cast("Mapping[str, Mapping[str, float]]", record["energy"])["component"]
         for name, value in component.items():
-            spent.add_row(name, quantity(value, "energy"), percent(value / energy))
+            if value:
+                spent.add_row(name, quantity(value, "energy"), percent(value / energy))
         parts += [Text(), spent]
     return Group(*parts, Text(), bullets(cast("list[str]", record["assumptions"])))
