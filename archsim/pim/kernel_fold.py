@@ -37,6 +37,7 @@ _KEYS = at.KEYS
 _LENGTH = at.LENGTH
 _LENGTH_NOW = at.LENGTH_NOW
 _LEVELS = at.LEVELS
+_LEAST_PERIODS = 5
 _LONGEST_WAIT = 8
 _MAX_COMMANDS = at.MAX_COMMANDS
 _MAX_NODES = at.MAX_NODES
@@ -290,7 +291,7 @@ def fold_run(
     kept_cursor[_AT_RUN] = cursor[_AT_RUN]
     kept_cursor[_AT_INDEX] = cursor[_AT_INDEX]
     kept_cursor[_ARMED] = 0
-    if _periods_left(table, cursor, runs) >= 2:
+    if _periods_left(table, cursor, runs) >= _LEAST_PERIODS:
         turns = min(misses, _LONGEST_WAIT)
         period = runs[cursor[_AT_RUN], _PERIOD]
         if turns < 2 or cursor[_AT_INDEX] // period % turns == 0:
