@@ -70,7 +70,9 @@ class GemmProblem:
         tensors = (self.lhs, self.rhs, self.out)
         return {
             "extents": [self.batch, self.m, self.n, self.k],
-            "formats": [tensor.format.name for tensor in tensors],
+            "formats": [
+                [tensor.format.name, str(tensor.format.bits_per_element)] for tensor in tensors
+            ],
             "homes": [tensor.home for tensor in tensors],
             "accumulator": self.accumulator.name,
             "capacity_bytes": self.capacity_bytes,

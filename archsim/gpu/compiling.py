@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 from types import FunctionType
 from typing import Any, cast
 
@@ -30,7 +31,9 @@ class LazyKernel:
     -----
     The machine code is kept beside the source or in the user's cache folder; where neither can be
     written it is compiled in every process. Floating-point rules stay strict, so that every machine
-    gives the same bits.
+    gives the same bits. Numba looks at one file to tell stale code, while a kernel holds what it
+    calls and the constants that it imports: naming the newest file of the package makes every
+    change count.
     """
 
     def __init__(self, py_func: FunctionType, **options: bool) -> None:
@@ -49,9 +52,21 @@ class LazyKernel:
             if isinstance(callee, LazyKernel):
                 space[name] = callee.dispatcher
         try:
-            return cast("Kernel", make(cache=True, **self.options)(self.py_func))
+            return cast("Kernel", make(cache=True, **self.options)(self._stamped()))
         except RuntimeError:
             return cast("Kernel", make(**self.options)(self.py_func))
+
+    def _stamped(self) -> FunctionType:
+        """Return the function as if it stood in the newest file of its package."""
+        plain = self.py_func
+        files = Path(plain.__code__.co_filename).parent.glob("*.py")
+        newest = max(files, key=lambda path: path.stat().st_mtime_ns, default=None)
+        if newest is None:
+            return plain
+        code = plain.__code__.replace(co_filename=str(newest))
+        made = FunctionType(code, plain.__globals__, plain.__name__, plain.__defaults__)
+        made.__module__, made.__qualname__ = plain.__module__, plain.__qualname__
+        return made
 
     def __call__(self, *arguments: object) -> object:
         """Call the compiled function."""

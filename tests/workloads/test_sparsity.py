@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from archsim import simulate
 from archsim.errors import WorkloadError
+from archsim.mapping import MemoryCache
 from archsim.numberformat import parse_format
 from mappers.gemm_bound import format_bytes
 from workloads import Cascade, load_workload
@@ -91,3 +92,12 @@ def test_sparse_weights_take_less_time_memory_and_energy(machine):
         assert less.latency_s >= less.roofline.bound_s
     assert any("keep 2:4" in line for line in runs[1].assumptions)
     assert not any("keep " in line for line in runs[0].assumptions)
+
+
+def test_a_search_for_dense_weights_is_not_taken_for_sparse_ones():
+    options = {"phase": "decode", "context": 64}
+    sparse = load_workload("llama3.2-1b", sparsity="2:4", **options)
+    alone = simulate("array128-lpddr5", sparse, cache=MemoryCache())
+    cache = MemoryCache()
+    simulate("array128-lpddr5", load_workload("llama3.2-1b", **options), cache=cache)
+    assert simulate("array128-lpddr5", sparse, cache=cache).to_json() == alone.to_json()
