@@ -368,7 +368,8 @@ def mark_alike(runs: NDArray[np.int64], columns: int) -> None:
     Runs are alike that have the same commands, places and channels, begin at the same column, and
     lie in the same row or whole rows further; or that lie in one row wherever they begin.
     """
-    same = [at.COMMAND, at.COUNT, at.PATTERN, at.LENGTH, at.REPEAT, at.ROW_NUMBER, at.FIRST, at.LAST]
+    same = [at.COMMAND, at.COUNT, at.PATTERN, at.LENGTH, at.REPEAT]
+    same += [at.ROW_NUMBER, at.FIRST, at.LAST]
     row = np.maximum(runs[:, at.LENGTH], 1) * columns
     first = runs[:, at.START] // row
     last = (runs[:, at.START] + runs[:, at.COUNT] - 1) // row
