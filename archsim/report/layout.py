@@ -141,6 +141,15 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f} %"
 
 
+def number(value: object) -> str:
+    """Return a number for a table: whole ones in full, others with five significant digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "–" if value is None else str(value)
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{int(value)}"
+    return f"{value:.5g}"
+
+
 def quantity(value: float | None, dimension: Dimension) -> str:
     """Return a value in base units for a reader, or a dash where there is none."""
     return "–" if value is None else human_quantity(value, dimension)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from archsim.report.layout import Section, bullets, table
+from archsim.report.details import Details
+from archsim.report.layout import Section, bullets, number, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,7 +45,7 @@ def render_scores(scores: Mapping[str, Json]) -> RenderableType:
         parts.append(Section("Claims", _claims(details)))
     else:
         if details:
-            parts.append(Section("What was compared", _details(details[:MAX_DETAILS])))
+            parts.append(Section("What was compared", Details(details[:MAX_DETAILS])))
             if len(details) > MAX_DETAILS:
                 parts.append(Text(f"… and {len(details) - MAX_DETAILS} more, see --json\n"))
         groups = _records(scores["groups"])
@@ -92,15 +93,6 @@ def render_bench(bench: Mapping[str, Json]) -> RenderableType:
     exact = bench.get("exact")
     said = "every result was checked to be exact" if exact else "results were not checked"
     return Group(Text(f"{bench['bench']}"), Text(), grid, Text(), Text(said, style="dim"))
-
-
-def number(value: Json) -> str:
-    """Return a number for a table: whole ones in full, others with five significant digits."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "–" if value is None else str(value)
-    if float(value).is_integer() and abs(value) < 1e15:
-        return f"{int(value)}"
-    return f"{value:.5g}"
 
 
 def _records(value: Json) -> list[dict[str, Json]]:
@@ -164,20 +156,6 @@ def _baselines(baselines: dict[str, Json]) -> Table:
     for name, stats in baselines.items():
         grid.add_row(name, *_percentages(_object(stats)))
     return grid
-
-
-def _details(details: list[dict[str, Json]]) -> Table:
-    """Return a suite's own records, one column for each key of the first."""
-    grid = table(*(key.replace("_", " ") for key in details[0]))
-    for record in details:
-        grid.add_row(*(_cell(record.get(key)) for key in details[0]))
-    return grid
-
-
-def _cell(value: Json) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return number(value) if isinstance(value, int | float) else str(value if value else "–")
 
 
 def _claims(claims: list[dict[str, Json]]) -> Table:

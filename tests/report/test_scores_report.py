@@ -48,3 +48,16 @@ def test_bench():
     text = to_text(render_bench(bench))
     assert "55000000" in text
     assert "exact" in text
+
+
+def test_own_records_keep_their_figures_whole_where_there_is_little_room():
+    details = [
+        {"gpu": "a100-80g-sxm", "op": "attention_decode", "source": "a-library-1.2.3", "n": 12345},
+        {"gpu": "t4", "op": "gemm", "source": "another", "n": 7},
+    ]
+    report = render_scores(scores(100.0, details=details))
+    wide, narrow = to_text(report, width=100), to_text(report, width=40)
+    assert "gpu           op                source" in wide
+    assert "gpu, op, source" in narrow
+    assert "12345" in narrow
+    assert max(map(len, narrow.splitlines())) <= 40
