@@ -23,8 +23,8 @@ from archsim.components.base import (
     Service,
     base_format,
 )
-from archsim.components.pim_batch import Batch, Deal, batch_cost, in_turn
 from archsim.components.pim_cost import PimCost, like_commands, operation_cost
+from archsim.components.pim_requests import Batch, Deal, batch_cost, in_turn
 from archsim.config.hashing import content_hash
 from archsim.config.paths import join_path
 from archsim.config.schema import ConfigModel, Identifier, PositiveInt

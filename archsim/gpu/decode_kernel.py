@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.gpu.compiling import compiled
 from archsim.gpu.power import joined
+from archsim.lazy_kernel import compiled
 
 Floats = NDArray[np.float64]
 

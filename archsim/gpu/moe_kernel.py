@@ -7,17 +7,18 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.gpu.compiling import compiled
 from archsim.gpu.gemm_kernel import FEWEST_STAGES, K_STEP, MOST_STAGES
 from archsim.gpu.power import clock_share
+from archsim.lazy_kernel import compiled
 
 Floats = NDArray[np.float64]
 
 LARGEST = 0.8
 """Largest share of the tokens that the power law sends to one expert (aiconfigurator, 2025)."""
 
-SHARP = 20.0
-"""p of the norm by which the power cap joins clock-bound time and memory time."""
+SHARP = 1e6
+"""p of the norm by which the power cap joins clock-bound time and memory time: a maximum, as in the
+time itself."""
 
 TIME, LIMIT, DRAM_BYTES, L2_BYTES, FLOPS, TOUCHED, COLUMNS = range(7)
 """Columns of the result."""

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from archsim.gpu.compiling import compiled
 from archsim.gpu.device import REFERENCE_NODE_M
+from archsim.lazy_kernel import compiled
 
 if TYPE_CHECKING:
     from archsim.gpu.device import GpuDevice

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.gpu.compiling import compiled_lean
+from archsim.lazy_kernel import compiled_lean
 from archsim.pim import kernel_layout as at
 
 Grid: TypeAlias = NDArray[np.int64]

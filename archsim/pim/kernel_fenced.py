@@ -7,7 +7,7 @@ is closed as soon as it may be.
 
 from __future__ import annotations
 
-from archsim.gpu.compiling import compiled_lean
+from archsim.lazy_kernel import compiled_lean
 from archsim.pim import kernel_layout as at
 from archsim.pim.kernel_device import Grid, close, judge_all, note, raise_ready, ready_at
 from archsim.pim.kernel_queue import drop_barrier, send

@@ -7,7 +7,7 @@ ends, take as long as this one: ticks, legal ticks and rows move on, and command
 
 from __future__ import annotations
 
-from archsim.gpu.compiling import compiled_lean
+from archsim.lazy_kernel import compiled_lean
 from archsim.pim import kernel_layout as at
 from archsim.pim.kernel_device import Grid
 
@@ -72,17 +72,21 @@ def _rows_of_period(table: Grid, cursor: Grid, runs: Grid) -> int:
 
 @compiled_lean
 def _periods_left(table: Grid, cursor: Grid, runs: Grid) -> int:
-    """Return how many whole periods of the present run are still to come.
+    """Return how many whole periods of the present run are still to come for every channel.
 
     Periods within a row end with it.
     """
     run = cursor[_AT_RUN]
     if run == len(runs) or runs[run, _PERIOD] == 0:
         return 0
-    left: int = runs[run, _COUNT] - cursor[_AT_INDEX]
+    index = cursor[_AT_INDEX]
+    if cursor[_AT_CHANNEL] != runs[run, _FIRST]:
+        # The first channels have this request already.
+        index += 1
+    left: int = runs[run, _COUNT] - index
     if _rows_of_period(table, cursor, runs) == 0:
         row = runs[run, _LENGTH] * table[_COLUMNS]
-        left = min(left, row - (runs[run, _START] + cursor[_AT_INDEX]) % row)
+        left = min(left, row - (runs[run, _START] + index) % row)
     periods: int = left // runs[run, _PERIOD]
     return periods
 

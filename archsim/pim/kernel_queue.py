@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archsim.gpu.compiling import compiled_lean
+from archsim.lazy_kernel import compiled_lean
 from archsim.pim import kernel_layout as at
 from archsim.pim.kernel_device import Grid, enter, issue, ready_at
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archsim.components import pim_batch, pim_cost
-from archsim.components.pim_batch import dealt
+from archsim.components import pim_cost, pim_requests
 from archsim.components.pim_cost import operation_cost, unrefreshed
+from archsim.components.pim_requests import dealt
 from archsim.components.pim_units import BoundPimUnits
 from archsim.errors import ConfigError
 from archsim.machine import load_hardware
@@ -140,7 +140,7 @@ def test_large_batches_are_dealt_by_the_time_of_heads(monkeypatch):
     shape = {"head_size": 128, "heads": 12, "kv_heads": 12, "element_bytes": 2}
     parts = [(1500, 4), (900, 16), (200, 40)]
     exact = units.batch(parts, shape, None)
-    monkeypatch.setattr(pim_batch, "BUDGET", 1)
+    monkeypatch.setattr(pim_requests, "BUDGET", 1)
     line = units.batch(parts, shape, None)
     assert exact.is_exact
     assert not line.is_exact

@@ -11,7 +11,7 @@ import pytest
 from tests.contract.source import module_of, modules
 
 FLOORS = (
-    {"errors", "units", "expression", "numberformat", "registry", "config"},
+    {"errors", "units", "expression", "numberformat", "registry", "config", "lazy_kernel"},
     {"program"},
     {"cost", "engine"},
     {"dram"},

@@ -92,3 +92,9 @@ def test_more_of_anything_else_never_slows_an_operator(op, data):
     )
     less, more = data.draw(st.sampled_from(((0.5, 1.0), (1.0, 1.1), (1.0, 2.0), (1.3, 4.0))))
     check(op, data.draw(st.sampled_from(PARTS)), shape, part, less, more)
+
+
+@pytest.mark.parametrize("m", [512, 2048, 8192])
+def test_faster_memory_never_slows_experts_at_the_power_cap(m):
+    shape = {"m": m, "n": 2048, "k": 2048, "experts": 8, "topk": 2, "skew": 0}
+    check("moe", "l40s", shape, "bandwidth", 1.0, 1.1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from archsim.pim.device import load_device
@@ -61,6 +61,7 @@ def test_gemv(name, rows, inner, element_bytes):
     head_size=st.sampled_from([64, 128, 256]),
     heads=st.integers(1, 40),
 )
+@example(tokens=2433, head_size=64, heads=18)
 def test_attention(name, tokens, head_size, heads):
     device = load_device(name)
     folded, plain = both(device, segments_of(device, Attention(tokens, head_size, heads, heads)))

@@ -25,7 +25,8 @@ class LazyKernel:
         The plain function. Kernels that it calls are reached through its module, where they are
         replaced by their compiled form, since compiled code can call nothing else.
     options : bool
-        Options of the compiler.
+        Options of the compiler that only make the kernel faster: one that it does not know is left
+        out.
 
     Notes
     -----
@@ -44,17 +45,19 @@ class LazyKernel:
     def dispatcher(self) -> Kernel:
         """The function that compiles for the types of its arguments and then calls."""
         from numba import njit
+        from numba.core.options import DefaultOptions
 
         make = cast("Callable[..., Kernel]", njit)
+        options = {name: on for name, on in self.options.items() if hasattr(DefaultOptions, name)}
         space = self.py_func.__globals__
         for name in self.py_func.__code__.co_names:
             callee = space.get(name)
             if isinstance(callee, LazyKernel):
                 space[name] = callee.dispatcher
         try:
-            return cast("Kernel", make(cache=True, **self.options)(self._stamped()))
+            return cast("Kernel", make(cache=True, **options)(self._stamped()))
         except RuntimeError:
-            return cast("Kernel", make(**self.options)(self.py_func))
+            return cast("Kernel", make(**options)(self.py_func))
 
     def _stamped(self) -> FunctionType:
         """Return the function as if it stood in the newest file of its package."""
