@@ -169,17 +169,23 @@ def _totals(result: Result) -> list[tuple[str, str]]:
     ]
 
 
+def _of_each(result: Result) -> str:
+    """Return what marks sums that are those of one of several devices."""
+    return " of each" if result.devices is not None and result.devices.count > 1 else ""
+
+
 def _speed(result: Result) -> list[tuple[str, str]]:
     rate = "tokens/s" if "decode" in result.phases else "prompt tokens/s"
     if "mixed" in result.phases:
         rate = "positions/s"
+    each = _of_each(result)
     rows = [
         ("latency", quantity(result.latency_s, "time")),
         ("first token", quantity(result.ttft_s, "time")),
         ("between tokens", quantity(result.tbt_s, "time")),
         (rate, count(result.tokens_per_s)),
-        ("useful MACs", count(result.macs)),
-        ("DRAM traffic", quantity(result.dram_bytes, "bytes")),
+        (f"useful MACs{each}", count(result.macs)),
+        (f"DRAM traffic{each}", quantity(result.dram_bytes, "bytes")),
     ]
     return [row for row in rows if row[1] != "–"]
 
@@ -193,7 +199,9 @@ def _band(result: Result) -> list[Text]:
 
 
 def _cost(result: Result) -> list[tuple[str, str]]:
-    rows = [("energy", quantity(result.energy_j, "energy"))]
+    devices = 1 if result.devices is None else result.devices.count
+    each = _of_each(result)
+    rows = [(f"energy{each}", quantity(result.energy_j, "energy"))]
     if result.energy is not None:
         rows += [
             ("  dynamic", quantity(result.energy.dynamic, "energy")),
@@ -203,11 +211,14 @@ def _cost(result: Result) -> list[tuple[str, str]]:
         if phase.num_tokens and phase.energy_j is not None:
             token = {"decode": "new token", "mixed": "position"}.get(name, "prompt token")
             rows.append(
-                (f"energy per {token}", quantity(phase.energy_j / phase.num_tokens, "energy"))
+                (
+                    f"energy per {token}",
+                    quantity(devices * phase.energy_j / phase.num_tokens, "energy"),
+                )
             )
-    rows += [("mean power", quantity(result.power_w, "power"))]
+    rows += [(f"mean power{each}", quantity(result.power_w, "power"))]
     if result.area_mm2 is not None:
-        rows.append(("area", quantity(result.area_mm2, "area")))
+        rows.append((f"area{each}", quantity(result.area_mm2, "area")))
     return [row for row in rows if row[1] != "–"]
 
 
@@ -326,7 +337,7 @@ def _operators(operators: Sequence[Operator], latency_s: float) -> RenderableTyp
         other_s = sum(item.time_s for item in rest)
         others = "1 other operator takes" if len(rest) == 1 else f"{len(rest)} other operators take"
         parts.insert(0, f"{others} {percent(other_s / latency_s)}")
-    return Group(grid, Text("; ".join(parts)))
+    return Group(grid, Text("; ".join(parts))) if parts else grid
 
 
 def _critical_path(result: Result, latency_s: float) -> Table:
